@@ -1,0 +1,226 @@
+"""Models to AMQP messages and back, without an AMQP client.
+
+An ``AmqpMessage`` is what every client can give or take: a routing key, the ``type`` and a few
+other properties, a table of headers, a body. Reading raises ``ContractError`` and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError, from_json
+
+from .base import ContractModel
+from .commands import COMMANDS, AudioChunk, Command, EndStream, StartStream
+from .errors import ContractError, FieldError, excerpt
+from .events import EVENTS, Event, UpstreamMessage
+from .routing import (
+    SCHEMA_VERSION,
+    START_ROUTING_KEY,
+    addressable,
+    event_routing_key,
+    is_stream_id,
+    stream_routing_key,
+    upstream_routing_key,
+)
+
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+
+MAX_COMMAND_BODY = 256 * 1024
+"""Bytes of JSON in a command; audio has no limit here."""
+
+OUTSIDE_BODY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "AudioChunk": frozenset({"seq"}),
+        "EndStream": frozenset({"seq"}),
+        "UpstreamMessage": frozenset({"stream_id"}),
+    }
+)
+"""Fields that a body leaves out: ``seq`` is a header, ``stream_id`` the correlation id."""
+
+_NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpMessage:
+    """One message, as any client can send or receive it.
+
+    ``type`` is empty where a received message has none. The property ``timestamp`` is missing here
+    because only the publishing client knows when it publishes: let it set it.
+    """
+
+    routing_key: str
+    type: str
+    body: bytes
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    content_type: str = JSON
+    message_id: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMessage:
+    """A command as it was read: what it says, and for a chunk the audio."""
+
+    command: Command
+    audio: bytes = b""
+
+
+def from_command(
+    stream_id: str,
+    command: Command,
+    audio: bytes = b"",
+    *,
+    headers: Mapping[str, Any] = _NO_HEADERS,
+) -> AmqpMessage:
+    """The message that carries ``command``, to be published to ``Names.inbound``.
+
+    ``headers``, ``traceparent`` for one, are sent beside the contract's own. Raises
+    ``ContractError`` for a ``stream_id`` that is none or is not the command's, and for audio
+    that does not belong to a chunk.
+    """
+    _check_outgoing(stream_id, command, audio)
+    name = type(command).__name__
+    is_chunk = isinstance(command, AudioChunk)
+    is_start = isinstance(command, StartStream)
+    return AmqpMessage(
+        routing_key=START_ROUTING_KEY if is_start else stream_routing_key(stream_id),
+        type=name,
+        body=audio if is_chunk else _encode(command),
+        headers={**headers, **command.model_dump(include=set(OUTSIDE_BODY.get(name, ())))},
+        content_type=OCTETS if is_chunk else JSON,
+        correlation_id=stream_id,
+    )
+
+
+def _check_outgoing(stream_id: str, command: Command, audio: bytes) -> None:
+    name = type(command).__name__
+    if not is_stream_id(stream_id):
+        reason = "a stream id has 1 to 128 letters, digits, '_' and '-'"
+        raise _invalid(name, "stream_id", f"{reason}, unlike {excerpt(repr(stream_id), 60)}")
+    if isinstance(command, StartStream) and command.stream_id != stream_id:
+        raise _invalid(name, "stream_id", f"is {command.stream_id!r}, to be sent as {stream_id!r}")
+    if audio and not isinstance(command, AudioChunk):
+        raise _invalid(name, "audio", "only an AudioChunk carries audio")
+
+
+def to_command(message: AmqpMessage) -> CommandMessage:
+    """Reads a command; raises ``ContractError`` that says which field is wrong and why."""
+    model = _named(COMMANDS, message.type)
+    try:
+        return _read_command(model, message)
+    except ValidationError as error:
+        raise ContractError.from_validation(message.type, error) from error
+
+
+def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
+    if model is AudioChunk:
+        return CommandMessage(AudioChunk(seq=_seq(message)), message.body)
+    if len(message.body) > MAX_COMMAND_BODY:
+        size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
+        raise ContractError("too_large", f"the body of {message.type} has {size}")
+    if model is EndStream:
+        _decode(_NoFields, message.body)
+        return CommandMessage(EndStream(seq=_seq(message)))
+    return CommandMessage(_decode(model, message.body))
+
+
+class _NoFields(ContractModel):
+    """The body of a command that says everything in its headers."""
+
+
+def _seq(message: AmqpMessage) -> int:
+    """The header ``seq``, still to be validated; its absence has a code of its own."""
+    seq = message.headers.get("seq")
+    if seq is None:
+        raise ContractError("missing_seq", f"{message.type} has no header 'seq'")
+    return seq  # type: ignore[no-any-return]
+
+
+def from_event(
+    event: Event, *, epoch: int, seq: int, headers: Mapping[str, Any] = _NO_HEADERS
+) -> AmqpMessage:
+    """The message that carries ``event``, to be published to ``Names.events``.
+
+    ``headers``, ``traceparent`` for one, are sent beside the contract's own.
+    """
+    return AmqpMessage(
+        routing_key=_event_key(event),
+        type=type(event).__name__,
+        body=_encode(event),
+        headers={**headers, "epoch": epoch, "seq": seq, "schema_version": SCHEMA_VERSION},
+        message_id=message_id(event.stream_id, epoch, seq),
+        correlation_id=addressable(event.stream_id),
+    )
+
+
+def message_id(stream_id: str, epoch: int, seq: int) -> str:
+    """The key by which a consumer drops an event that it has already seen."""
+    return f"{addressable(stream_id)}/{epoch}/{seq}"
+
+
+def _event_key(event: Event) -> str:
+    if isinstance(event, UpstreamMessage):
+        return upstream_routing_key(event.message, event.stream_id)
+    return event_routing_key(type(event).__name__, event.stream_id)
+
+
+def to_event(message: AmqpMessage) -> Event:
+    """Reads an event; a type that this version does not know raises ``ContractError``."""
+    model = _named(EVENTS, message.type)
+    try:
+        if model is UpstreamMessage:
+            return _read_upstream(message)
+        return _decode(model, message.body)
+    except ValidationError as error:
+        raise ContractError.from_validation(message.type, error) from error
+
+
+def _read_upstream(message: AmqpMessage) -> UpstreamMessage:
+    """The stream is the correlation id's, whatever upstream's own body may call ``stream_id``."""
+    if message.correlation_id is None:
+        raise ContractError("missing_correlation_id", f"{message.type} has no correlation id")
+    try:
+        body = from_json(message.body)
+    except ValueError as error:
+        reason = f"the body of {message.type} is not JSON: {error}"
+        raise ContractError("bad_json", reason) from error
+    if not isinstance(body, dict):
+        raise _invalid(message.type, "", "the body should be an object")
+    return UpstreamMessage.model_validate({**body, "stream_id": message.correlation_id})
+
+
+def _named(models: Mapping[str, type[_Model]], name: str) -> type[_Model]:
+    known = ", ".join(sorted(models))
+    if not name:
+        raise ContractError("missing_type", f"the message has no type; known types: {known}")
+    model = models.get(name)
+    if model is None:
+        found = excerpt(repr(name), 80)
+        raise ContractError("unknown_type", f"the message's type is {found}; known types: {known}")
+    return model
+
+
+def _decode(model: type[_Model], body: bytes) -> _Model:
+    return model.model_validate_json(body, by_alias=True, by_name=False)
+
+
+def _encode(model: BaseModel) -> bytes:
+    name = type(model).__name__
+    outside = set(OUTSIDE_BODY.get(name, ()))
+    try:
+        return model.model_dump_json(by_alias=True, exclude_unset=True, exclude=outside).encode()
+    except PydanticSerializationError as error:
+        raise ContractError("unencodable", f"{name} cannot be written: {error}") from error
+
+
+def _invalid(name: str, path: str, reason: str) -> ContractError:
+    field_error = FieldError(path, reason)
+    return ContractError("invalid_field", f"{name} is not valid: {field_error}", [field_error])

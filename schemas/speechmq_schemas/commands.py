@@ -1,0 +1,58 @@
+"""What publishers send to the exchange ``speechmq.in``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import ContractModel
+from .config import RawAudioFormat, TranscriptionConfig
+from .routing import STREAM_ID
+
+StreamId = Annotated[
+    str, Field(pattern=STREAM_ID, description="What the publisher calls one stream")
+]
+Seq = Annotated[
+    int,
+    Field(ge=1, lt=2**63, description="From 1, one step per message of the stream"),
+]
+LabelName = Annotated[str, Field(min_length=1, max_length=64)]
+LabelText = Annotated[str, Field(max_length=512)]
+
+
+class Command(ContractModel):
+    """A message from a publisher. ``type`` travels as the AMQP property of that name."""
+
+
+class StartStream(Command):
+    """Opens a stream. Audio may follow at once, without waiting for an answer."""
+
+    stream_id: StreamId
+    audio_format: RawAudioFormat
+    transcription_config: TranscriptionConfig
+    idle_timeout: Annotated[
+        float | None,
+        Field(gt=0, le=86_400, description="Seconds without a message after which it ends itself"),
+    ] = None
+    labels: dict[LabelName, LabelText] = Field(
+        default_factory=dict, max_length=32, description="Yours; `StreamStarted` repeats them"
+    )
+
+
+class AudioChunk(Command):
+    """The headers of a chunk; the body is the audio itself, raw bytes, never base64."""
+
+    seq: Seq
+
+
+class EndStream(Command):
+    """Ends a stream: its ``seq`` is the stream's last."""
+
+    seq: Annotated[Seq, Field(description="Travels as a header")]
+
+
+CommandName = Literal["StartStream", "AudioChunk", "EndStream"]
+COMMANDS: dict[str, type[Command]] = {
+    model.__name__: model for model in (StartStream, AudioChunk, EndStream)
+}

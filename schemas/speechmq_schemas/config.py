@@ -1,0 +1,173 @@
+"""Recognition settings, with the field names and ranges of Speechmatics' ``StartRecognition``.
+
+Unknown fields are kept and passed on, because the upstream API grows faster than this contract;
+known fields with a wrong value are refused. A list is read up to its first wrong item: one with a
+hundred thousand of them would take longer to complain about than to read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+from .base import ContractModel, NonEmpty, OpenModel
+
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
+
+BYTES_PER_SAMPLE: dict[Encoding, int] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1}
+
+MAX_SPEAKER_IDENTIFIERS = 50
+OWN_LABEL = r"^(S[0-9]+|UU|\s+.*|\S+.*\s+)$"
+
+
+class RawAudioFormat(ContractModel):
+    """Headerless samples, mono."""
+
+    type: Literal["raw"] = "raw"
+    encoding: Encoding
+    sample_rate: Annotated[int, Field(ge=8_000, le=48_000, description="Samples per second")]
+
+
+class AdditionalVocab(OpenModel):
+    content: NonEmpty
+    sounds_like: Annotated[list[NonEmpty], Field(min_length=1, fail_fast=True)] | None = None
+
+
+def _word_or_entry(value: object) -> str:
+    return "(word)" if isinstance(value, str) else "(entry)"
+
+
+VocabEntry = Annotated[
+    Annotated[NonEmpty, Tag("(word)")] | Annotated[AdditionalVocab, Tag("(entry)")],
+    Discriminator(_word_or_entry),
+]
+
+
+def _not_own_label(label: str) -> str:
+    if re.fullmatch(OWN_LABEL, label):
+        raise PydanticCustomError(
+            "speaker_label",
+            "A label must not look like one that recognition gives itself (S1, S2, UU), "
+            "nor begin or end with white space",
+        )
+    return label
+
+
+def _unique(identifiers: list[str]) -> list[str]:
+    if len(set(identifiers)) < len(identifiers):
+        raise PydanticCustomError("not_unique", "Speaker identifiers should be unique")
+    return identifiers
+
+
+class KnownSpeaker(OpenModel):
+    label: Annotated[
+        NonEmpty,
+        AfterValidator(_not_own_label),
+        Field(
+            description="Must not look like a label that recognition gives itself: S1, S2, UU",
+            json_schema_extra={"not": {"pattern": OWN_LABEL}},
+        ),
+    ]
+    speaker_identifiers: Annotated[
+        list[NonEmpty],
+        Field(min_length=1, fail_fast=True, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_unique),
+    ]
+
+
+def _few_identifiers(speakers: list[KnownSpeaker]) -> list[KnownSpeaker]:
+    total = sum(len(speaker.speaker_identifiers) for speaker in speakers)
+    if total > MAX_SPEAKER_IDENTIFIERS:
+        raise PydanticCustomError(
+            "too_many_identifiers",
+            "At most {limit} speaker identifiers over all speakers, here are {total}",
+            {"limit": MAX_SPEAKER_IDENTIFIERS, "total": total},
+        )
+    return speakers
+
+
+class SpeakerDiarizationConfig(OpenModel):
+    max_speakers: Annotated[int, Field(ge=2)] | None = None
+    prefer_current_speaker: bool | None = None
+    speaker_sensitivity: Annotated[float, Field(ge=0, le=1)] | None = None
+    get_speakers: bool | None = None
+    speakers: (
+        Annotated[
+            list[KnownSpeaker],
+            Field(
+                max_length=MAX_SPEAKER_IDENTIFIERS,
+                fail_fast=True,
+                description="At most 50 identifiers over all speakers",
+            ),
+            AfterValidator(_few_identifiers),
+        ]
+        | None
+    ) = None
+
+
+class AudioFilteringConfig(OpenModel):
+    volume_threshold: Annotated[float, Field(ge=0, le=100)] | None = None
+
+
+class WordReplacement(OpenModel):
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+
+
+class TranscriptFilteringConfig(OpenModel):
+    remove_disfluencies: bool | None = None
+    replacements: Annotated[list[WordReplacement], Field(fail_fast=True)] | None = None
+
+
+class PunctuationOverrides(OpenModel):
+    permitted_marks: (
+        Annotated[
+            list[Annotated[str, Field(pattern=r"^(.|all)$", description="A character, or `all`")]],
+            Field(fail_fast=True),
+        ]
+        | None
+    ) = None
+    sensitivity: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class ConversationConfig(OpenModel):
+    end_of_utterance_silence_trigger: (
+        Annotated[float, Field(ge=0, le=2, description="Seconds of silence; 0 switches it off")]
+        | None
+    ) = None
+
+
+Language = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,63}$",
+        description="ISO code, as in `en`, or the name of a language pack, as in `cmn_en`",
+    ),
+]
+
+
+class TranscriptionConfig(OpenModel):
+    """What is recognised and how; absent fields take the upstream's defaults."""
+
+    language: Language
+    domain: NonEmpty | None = None
+    output_locale: NonEmpty | None = None
+    additional_vocab: Annotated[list[VocabEntry], Field(fail_fast=True)] | None = None
+    diarization: Literal["none", "speaker", "channel", "channel_and_speaker"] | None = None
+    max_delay: (
+        Annotated[float, Field(ge=0.7, le=4, description="Seconds from a word's end to its final")]
+        | None
+    ) = None
+    max_delay_mode: Literal["flexible", "fixed"] | None = None
+    speaker_diarization_config: SpeakerDiarizationConfig | None = None
+    audio_filtering_config: AudioFilteringConfig | None = None
+    transcript_filtering_config: TranscriptFilteringConfig | None = None
+    enable_partials: bool | None = None
+    enable_entities: bool | None = None
+    operating_point: Literal["standard", "enhanced", "melia-1"] | None = None
+    model: Literal["standard", "enhanced", "melia-1"] | None = None
+    punctuation_overrides: PunctuationOverrides | None = None
+    conversation_config: ConversationConfig | None = None

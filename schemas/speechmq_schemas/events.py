@@ -1,0 +1,161 @@
+"""What leaves on the topic exchange ``speechmq.events``.
+
+Times are seconds on the stream's own clock: 0 is the first sample of the stream, whatever happened
+to connections and workers since. Bodies of transcripts keep Speechmatics' field names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Json, NonEmpty, OpenModel
+from .commands import StreamId
+
+Seconds = Annotated[float, Field(ge=0, description="Seconds on the stream's clock")]
+
+
+class Event(OpenModel):
+    """A message to consumers. Fields that a later version adds are kept, never refused."""
+
+    stream_id: StreamId
+
+
+class StreamAccepted(Event):
+    """The start is valid and the stream's queues exist; it waits for a worker with room."""
+
+
+class StreamStarted(Event):
+    """Recognition has started."""
+
+    session_id: Annotated[str, Field(description="The upstream's name of the session")]
+    language_pack_info: dict[str, Json] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class StreamResumed(Event):
+    """Recognition goes on in a new session, after a loss or on another worker."""
+
+    session_id: str
+    origin: Annotated[float, Field(ge=0, description="Where on the stream's clock it begins")]
+    reason: str
+
+
+class StreamDetached(Event):
+    """A worker has let go of the stream cleanly; another will resume it."""
+
+    reason: str
+
+
+class StreamWarning(Event):
+    """Something needs attention; the stream goes on."""
+
+    code: str
+    reason: str
+
+
+class StreamEnded(Event):
+    """The last event of a stream that ended well. Totals are in seconds of audio.
+
+    ``received_seconds`` equals ``finalised_seconds`` plus ``gap_seconds``.
+    """
+
+    reason: Literal["end", "idle"]
+    received_seconds: float
+    finalised_seconds: float
+    gap_seconds: float
+    chunks: int
+    duplicates: int
+    finals: int
+
+
+class StreamFailed(Event):
+    """The last event of a stream that did not end well, or of a start that was refused."""
+
+    stream_id: Annotated[str, Field(description="As sent; may be empty where the start had none")]
+    code: str
+    reason: str
+    retryable: bool
+    fields: list[dict[str, str]] = Field(
+        default_factory=list, description="For a refused start: `path` and `reason` of each"
+    )
+
+
+class RecognitionAlternative(OpenModel):
+    content: str
+    confidence: float
+    language: str | None = None
+    speaker: str | None = None
+    tags: list[str] | None = None
+
+
+class RecognitionResult(OpenModel):
+    """A word, a punctuation mark or an entity, as Speechmatics describes it."""
+
+    type: str
+    start_time: Seconds
+    end_time: Seconds
+    alternatives: list[RecognitionAlternative] = Field(default_factory=list)
+    attaches_to: str | None = None
+    is_eos: bool | None = None
+
+
+class Transcript(Event):
+    segment_id: Annotated[int, Field(ge=1, description="A partial bears the id of its final")]
+    start_time: Seconds
+    end_time: Seconds
+    transcript: str
+    results: list[RecognitionResult]
+
+
+class PartialTranscript(Transcript):
+    """What has been heard so far of a segment; replaced by its next partial or its final."""
+
+
+class FinalTranscript(Transcript):
+    """A segment that will not change. Finals tile the stream's timeline: silence has empty ones."""
+
+
+class EndOfUtterance(Event):
+    """The speaker has stopped for the configured time. It has no duration."""
+
+    start_time: Seconds
+    end_time: Seconds
+
+
+class AudioGap(Event):
+    """Audio that never came; silence stands in its place so that the clock stays true."""
+
+    start_time: Seconds
+    end_time: Seconds
+    first_seq: int
+    last_seq: int
+
+
+class UpstreamMessage(Event):
+    """Something upstream sent that this version does not know; its body is as it came.
+
+    ``stream_id`` is not in the body: it travels as the correlation id.
+    """
+
+    message: Annotated[NonEmpty, Field(description="The upstream's name of this kind of message")]
+
+
+EVENTS: dict[str, type[Event]] = {
+    model.__name__: model
+    for model in (
+        StreamAccepted,
+        StreamStarted,
+        StreamResumed,
+        StreamDetached,
+        StreamWarning,
+        StreamEnded,
+        StreamFailed,
+        PartialTranscript,
+        FinalTranscript,
+        EndOfUtterance,
+        AudioGap,
+        UpstreamMessage,
+    )
+}

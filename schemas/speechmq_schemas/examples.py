@@ -1,0 +1,222 @@
+"""One realistic message of each kind, out of the life of one stream; for tests and for documents.
+
+The stream starts, loses a chunk, moves to another worker and ends; another start is refused.
+
+Everything here is made by the mapping itself from real models, and is the same on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .amqp import AmqpMessage, from_command, from_event
+from .commands import AudioChunk, EndStream, StartStream
+from .config import (
+    AdditionalVocab,
+    ConversationConfig,
+    PunctuationOverrides,
+    RawAudioFormat,
+    TranscriptFilteringConfig,
+    TranscriptionConfig,
+    WordReplacement,
+)
+from .events import (
+    AudioGap,
+    EndOfUtterance,
+    Event,
+    FinalTranscript,
+    PartialTranscript,
+    RecognitionAlternative,
+    RecognitionResult,
+    StreamAccepted,
+    StreamDetached,
+    StreamEnded,
+    StreamFailed,
+    StreamResumed,
+    StreamStarted,
+    StreamWarning,
+    UpstreamMessage,
+)
+
+STREAM_ID = "call-0042"
+REFUSED_STREAM_ID = "call-0043"
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACED: Mapping[str, str] = MappingProxyType({"traceparent": TRACEPARENT})
+
+
+def tone(milliseconds: int = 10, sample_rate: int = 16_000, peak: int = 8_000) -> bytes:
+    """A triangle wave of 400 Hz in ``pcm_s16le``; whole numbers only, so it never varies."""
+    period = sample_rate // 400
+    rising = [peak * (4 * step - period) // period for step in range(period // 2)]
+    wave = [*rising, *(-sample for sample in rising)]
+    count = sample_rate * milliseconds // 1000
+    return b"".join(wave[i % period].to_bytes(2, "little", signed=True) for i in range(count))
+
+
+def _start() -> StartStream:
+    return StartStream(
+        stream_id=STREAM_ID,
+        audio_format=RawAudioFormat(type="raw", encoding="pcm_s16le", sample_rate=16_000),
+        transcription_config=TranscriptionConfig(
+            language="en",
+            output_locale="en-GB",
+            additional_vocab=[
+                "speechmq",
+                AdditionalVocab(content="gnocchi", sounds_like=["nyohki", "nokey"]),
+            ],
+            diarization="speaker",
+            max_delay=1.5,
+            enable_partials=True,
+            transcript_filtering_config=TranscriptFilteringConfig(
+                replacements=[WordReplacement(from_="colour", to="color")]
+            ),
+            punctuation_overrides=PunctuationOverrides(permitted_marks=[".", ",", "?"]),
+            conversation_config=ConversationConfig(end_of_utterance_silence_trigger=0.5),
+        ),
+        idle_timeout=30,
+        labels={"tenant": "acme", "queue": "support"},
+    )
+
+
+def _commands() -> tuple[AmqpMessage, ...]:
+    return (
+        from_command(STREAM_ID, _start(), headers=TRACED),
+        from_command(STREAM_ID, AudioChunk(seq=1), tone()),
+        from_command(STREAM_ID, EndStream(seq=268), headers=TRACED),
+    )
+
+
+def _word(content: str, start: float, end: float, confidence: float) -> RecognitionResult:
+    heard = RecognitionAlternative(
+        content=content, confidence=confidence, language="en", speaker="S1"
+    )
+    return RecognitionResult(type="word", start_time=start, end_time=end, alternatives=[heard])
+
+
+def _full_stop(at: float) -> RecognitionResult:
+    mark = RecognitionAlternative(content=".", confidence=1.0, language="en", speaker="S1")
+    return RecognitionResult(
+        type="punctuation",
+        start_time=at,
+        end_time=at,
+        alternatives=[mark],
+        attaches_to="previous",
+        is_eos=True,
+    )
+
+
+def _partial() -> PartialTranscript:
+    return PartialTranscript(
+        stream_id=STREAM_ID,
+        segment_id=1,
+        start_time=0.2,
+        end_time=0.92,
+        transcript="Good",
+        results=[_word("Good", 0.36, 0.92, 0.88)],
+    )
+
+
+def _final() -> FinalTranscript:
+    return FinalTranscript(
+        stream_id=STREAM_ID,
+        segment_id=1,
+        start_time=0.0,
+        end_time=1.4,
+        transcript="Good morning. ",
+        results=[
+            _word("Good", 0.36, 0.68, 0.97),
+            _word("morning", 0.68, 1.32, 0.99),
+            _full_stop(1.32),
+        ],
+    )
+
+
+def _started() -> StreamStarted:
+    return StreamStarted(
+        stream_id=STREAM_ID,
+        session_id="807670e9-14af-4fa2-9e8f-5d525c22156e",
+        language_pack_info={
+            "language_description": "English",
+            "word_delimiter": " ",
+            "writing_direction": "left-to-right",
+            "itn": True,
+            "adapted": False,
+        },
+        labels={"tenant": "acme", "queue": "support"},
+    )
+
+
+def _ended() -> StreamEnded:
+    return StreamEnded(
+        stream_id=STREAM_ID,
+        reason="end",
+        received_seconds=26.7,
+        finalised_seconds=26.6,
+        gap_seconds=0.1,
+        chunks=266,
+        duplicates=2,
+        finals=31,
+    )
+
+
+def _refused() -> StreamFailed:
+    return StreamFailed(
+        stream_id=REFUSED_STREAM_ID,
+        code="invalid_field",
+        reason="StartStream is not valid: audio_format.sample_rate: "
+        "Input should be greater than or equal to 8000",
+        retryable=False,
+        fields=[
+            {
+                "path": "audio_format.sample_rate",
+                "reason": "Input should be greater than or equal to 8000",
+            }
+        ],
+    )
+
+
+def _first_epoch() -> tuple[Event, ...]:
+    return (
+        StreamAccepted(stream_id=STREAM_ID),
+        _started(),
+        _partial(),
+        _final(),
+        EndOfUtterance(stream_id=STREAM_ID, start_time=1.48, end_time=1.48),
+        AudioGap(stream_id=STREAM_ID, start_time=11.1, end_time=11.2, first_seq=112, last_seq=112),
+        StreamWarning(
+            stream_id=STREAM_ID,
+            code="late_chunk",
+            reason="chunk 112 came after its gap was declared; it was dropped",
+        ),
+        UpstreamMessage(
+            stream_id=STREAM_ID,
+            message="AudioEventStarted",
+            event={"type": "applause", "start_time": 11.4, "confidence": 0.81},
+        ),
+        StreamDetached(stream_id=STREAM_ID, reason="the worker is being shut down"),
+    )
+
+
+def _second_epoch() -> tuple[Event, ...]:
+    resumed = StreamResumed(
+        stream_id=STREAM_ID,
+        session_id="c1a4f1b2-3f0c-4a55-9f6d-0b6f6a0f7d11",
+        origin=12.3,
+        reason="taken over from another worker",
+    )
+    return (resumed, _ended())
+
+
+def _events() -> tuple[AmqpMessage, ...]:
+    return tuple(
+        from_event(event, epoch=epoch, seq=seq, headers=TRACED)
+        for epoch, events in ((1, _first_epoch()), (2, _second_epoch()), (1, (_refused(),)))
+        for seq, event in enumerate(events, start=1)
+    )
+
+
+EXAMPLES: Mapping[str, AmqpMessage] = MappingProxyType(
+    {message.type: message for message in (*_commands(), *_events())}
+)
+"""By type: every command and every event once."""

@@ -1,0 +1,103 @@
+"""Names in the broker, as pure functions of the namespace and the stream."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SCHEMA_VERSION = "1"
+
+STREAM_ID = r"^[A-Za-z0-9_-]{1,128}$"
+UNKNOWN = "unknown"
+
+EVENT_ROUTES: dict[str, str] = {
+    "StreamAccepted": "stream.accepted",
+    "StreamStarted": "stream.started",
+    "StreamResumed": "stream.resumed",
+    "StreamDetached": "stream.detached",
+    "StreamWarning": "stream.warning",
+    "StreamEnded": "stream.ended",
+    "StreamFailed": "stream.failed",
+    "PartialTranscript": "transcript.partial",
+    "FinalTranscript": "transcript.final",
+    "EndOfUtterance": "utterance.end",
+    "AudioGap": "audio.gap",
+}
+
+START_ROUTING_KEY = "start"
+
+
+def is_stream_id(text: str) -> bool:
+    return re.fullmatch(STREAM_ID, text) is not None
+
+
+def addressable(stream_id: str) -> str:
+    """``stream_id`` if it is one, else ``unknown``.
+
+    A refused start may name its stream by anything, of any length; what AMQP allows in a routing
+    key or a property is 255 bytes.
+    """
+    return stream_id if is_stream_id(stream_id) else UNKNOWN
+
+
+def stream_routing_key(stream_id: str) -> str:
+    """The routing key of everything that a publisher sends after the start."""
+    return f"stream.{stream_id}"
+
+
+def event_routing_key(event_type: str, stream_id: str) -> str:
+    """The routing key of an event; ``KeyError`` for a type that the contract does not have.
+
+    It ends in ``unknown`` if ``stream_id`` is none, as in a refused start.
+    """
+    return f"{EVENT_ROUTES[event_type]}.{addressable(stream_id)}"
+
+
+def upstream_routing_key(message: str, stream_id: str) -> str:
+    """The routing key of an upstream message that the contract does not know.
+
+    The name is upstream's: what would add words to the key, or overflow it, is taken out.
+    """
+    word = re.sub(r"[^A-Za-z0-9_-]", "_", message)[:64] or UNKNOWN
+    return f"upstream.{word}.{addressable(stream_id)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Every exchange and queue, under one namespace."""
+
+    namespace: str = "speechmq"
+
+    @property
+    def inbound(self) -> str:
+        return f"{self.namespace}.in"
+
+    @property
+    def events(self) -> str:
+        return f"{self.namespace}.events"
+
+    @property
+    def start(self) -> str:
+        return f"{self.namespace}.start"
+
+    @property
+    def unrouted(self) -> str:
+        return f"{self.namespace}.unrouted"
+
+    @property
+    def early(self) -> str:
+        return f"{self.namespace}.early"
+
+    @property
+    def claims(self) -> str:
+        return f"{self.namespace}.claims"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.namespace}.dead"
+
+    def stream(self, stream_id: str) -> str:
+        return f"{self.namespace}.stream.{stream_id}"
+
+    def state(self, stream_id: str) -> str:
+        return f"{self.namespace}.state.{stream_id}"

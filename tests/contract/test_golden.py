@@ -1,0 +1,91 @@
+"""Messages as version 1 wrote them. They are never regenerated: what was sent stays readable."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from speechmq_schemas import AmqpMessage, from_command, from_event, to_command, to_event
+from speechmq_schemas.commands import COMMANDS
+
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+NAMES = [
+    "AudioChunk",
+    "AudioGap",
+    "EndOfUtterance",
+    "EndStream",
+    "FinalTranscript",
+    "PartialTranscript",
+    "StartStream",
+    "StreamAccepted",
+    "StreamDetached",
+    "StreamEnded",
+    "StreamFailed",
+    "StreamResumed",
+    "StreamStarted",
+    "StreamWarning",
+    "UpstreamMessage",
+]
+
+
+def golden(name: str) -> AmqpMessage:
+    stored: dict[str, Any] = json.loads((GOLDEN / f"{name}.json").read_text())
+    is_json = "body" in stored
+    properties = {key: value for key, value in stored["properties"].items() if key != "timestamp"}
+    return AmqpMessage(
+        routing_key=stored["routing_key"],
+        body=json.dumps(stored["body"]).encode()
+        if is_json
+        else base64.b64decode(stored["body_base64"]),
+        headers=stored["headers"],
+        **properties,
+    )
+
+
+def unknown_fields(model: object, path: str = "") -> Iterator[str]:
+    """Paths of what was read only because unknown fields are kept."""
+    if isinstance(model, list):
+        for item in model:
+            yield from unknown_fields(item, path)
+    if isinstance(model, BaseModel):
+        yield from (f"{path}{name}" for name in model.model_extra or {})
+        for name in type(model).model_fields:
+            yield from unknown_fields(getattr(model, name), f"{path}{name}.")
+
+
+def rewritten(message: AmqpMessage) -> AmqpMessage:
+    """``message`` read and written again."""
+    stream_id = message.correlation_id or ""
+    if message.type in COMMANDS:
+        read = to_command(message)
+        return from_command(stream_id, read.command, read.audio, headers=message.headers)
+    headers = message.headers
+    return from_event(
+        to_event(message), epoch=headers["epoch"], seq=headers["seq"], headers=headers
+    )
+
+
+def comparable(message: AmqpMessage) -> tuple[object, ...]:
+    body = json.loads(message.body) if message.content_type.endswith("json") else message.body
+    return (message.routing_key, message.type, body, message.headers, message.message_id)
+
+
+def test_no_golden_message_is_missing() -> None:
+    assert sorted(path.stem for path in GOLDEN.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_message_says_the_same_after_reading(name: str) -> None:
+    message = golden(name)
+    assert comparable(rewritten(message)) == comparable(message)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"UpstreamMessage"}))
+def test_golden_message_has_no_field_that_is_unknown_today(name: str) -> None:
+    message = golden(name)
+    read = to_command(message).command if name in COMMANDS else to_event(message)
+    assert list(unknown_fields(read)) == []
