@@ -1,0 +1,39 @@
+# `make demo` and `make test` need Python >= 3.11 and nothing else; everything else they make.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+# One broker serves all workers, and each test has a vhost of its own in it: any test may run
+# beside any other, on any worker.
+WORKERS ?= logical
+
+.PHONY: help setup demo test lint format sample clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv from uv.lock (every target does this first)
+	@scripts/bootstrap
+
+demo: setup ## live captions of the sample: broker, recogniser and worker on this machine
+	@$(BIN)/speechmq dev --demo
+
+test: setup ## all tests, on a broker of their own
+	@scripts/without-secrets $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+lint: setup ## what must hold before a commit
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@scripts/uv lock --check --quiet
+
+format: setup ## put code in form
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format
+
+sample: setup ## make samples/*.wav again (needs flite and sox)
+	@samples/make_sample.sh
+
+clean: ## remove all that was made here
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .speechmq dist htmlcov .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

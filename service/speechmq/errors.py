@@ -1,0 +1,88 @@
+"""The tree of errors. Each is raised once, at the edge that met it, with ``from`` its cause.
+
+A message is a sentence for an operator: what happened, to what, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class SpeechmqError(Exception):
+    """Everything that speechmq raises on purpose."""
+
+
+class SettingsError(SpeechmqError):
+    """The settings cannot be used."""
+
+
+class BrokerError(SpeechmqError):
+    """RabbitMQ cannot be reached, or refused something."""
+
+
+class BrokerLost(BrokerError):
+    """The connection to RabbitMQ is gone; everything that was unacknowledged comes back."""
+
+
+class UpstreamError(SpeechmqError):
+    """The upstream recogniser cannot be used."""
+
+
+class HandshakeRefused(UpstreamError):
+    """The WebSocket handshake was answered with an HTTP status other than 101."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(f"{url} refused the connection with HTTP status {status}")
+        self.status = status
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection came about: name resolution, TCP, TLS or a deadline."""
+
+
+class UpstreamLost(UpstreamError):
+    """An open connection ended. ``code`` is the WebSocket close code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"upstream closed the connection with code {code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class TransitionError(SpeechmqError):
+    """An input that the session's table does not allow. ``side`` is ``local`` or ``upstream``."""
+
+    def __init__(self, side: str, state: str, received: str) -> None:
+        super().__init__(f"the {side} side sent {received} in state {state}")
+        self.side = side
+        self.state = state
+        self.received = received
+
+
+class RecordingError(SpeechmqError):
+    """A recording cannot be read, or has a form that this version does not send."""
+
+
+class RequestError(SpeechmqError):
+    """The command line asks for something that the contract does not allow."""
+
+
+class ExchangeMissing(BrokerError):
+    """No worker has declared the exchange yet."""
+
+    def __init__(self, exchange: str) -> None:
+        super().__init__(
+            f"no worker has declared the exchange {exchange!r} yet: start one with "
+            "`speechmq worker`, or check --url and --namespace"
+        )
+        self.exchange = exchange
+
+
+class MessageRefused(BrokerError):
+    """RabbitMQ returned or nacked a message; it is not on its way to a worker."""
+
+
+class NoAnswer(SpeechmqError):
+    """A stream's end was not heard of in time."""
+
+
+class ChildFailed(SpeechmqError):
+    """A process of the development stack ended or hung; the text ends with its last words."""
