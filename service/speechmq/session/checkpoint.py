@@ -1,0 +1,49 @@
+"""Where a stream resumes: the only thing that a worker leaves to its successor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that never came, with the silence that stands in their place, in samples."""
+
+    first_seq: int
+    last_seq: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    chunks: int = 0
+    duplicates: int = 0
+    finals: int = 0
+    gap_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Travels in the header ``checkpoint`` of every state-bearing event.
+
+    ``next_seq`` is the first message that is not covered and ``position`` its first sample.
+    ``watermark`` is the time, in seconds, up to which finals have been published.
+    ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
+    """
+
+    next_seq: int = 1
+    position: int = 0
+    watermark: float = 0.0
+    gaps: tuple[Gap, ...] = ()
+    totals: Totals = Totals()
+
+    def encode(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str | bytes) -> Checkpoint:
+        """Raises ``msgspec.MsgspecError`` for anything that ``encode`` did not make."""
+        return msgspec.json.decode(text, type=cls)

@@ -1,0 +1,128 @@
+"""The events of one stream as the core makes them; the contract's models describe the same bodies.
+
+Results stay undecoded bytes while they need no change, which the contract's models cannot express.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Results: TypeAlias = msgspec.Raw | list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted:
+    stream_id: str
+    session_id: str
+    language_pack_info: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResumed:
+    stream_id: str
+    session_id: str
+    origin: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDetached:
+    stream_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWarning:
+    stream_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    stream_id: str
+    reason: Literal["end", "idle"]
+    received_seconds: float
+    finalised_seconds: float
+    gap_seconds: float
+    chunks: int
+    duplicates: int
+    finals: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFailed:
+    stream_id: str
+    code: str
+    reason: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PartialTranscript:
+    stream_id: str
+    segment_id: int
+    start_time: float
+    end_time: float
+    transcript: str
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTranscript:
+    stream_id: str
+    segment_id: int
+    start_time: float
+    end_time: float
+    transcript: str
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfUtterance:
+    stream_id: str
+    start_time: float
+    end_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioGap:
+    stream_id: str
+    start_time: float
+    end_time: float
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamMessage:
+    """``body`` is published as it is."""
+
+    stream_id: str
+    message: str
+    body: bytes
+
+
+Event: TypeAlias = (
+    StreamStarted
+    | StreamResumed
+    | StreamDetached
+    | StreamWarning
+    | StreamEnded
+    | StreamFailed
+    | PartialTranscript
+    | FinalTranscript
+    | EndOfUtterance
+    | AudioGap
+    | UpstreamMessage
+)
+
+
+def encode(event: Event) -> bytes:
+    """The event's body."""
+    return event.body if isinstance(event, UpstreamMessage) else msgspec.json.encode(event)

@@ -1,0 +1,101 @@
+"""What may happen to a stream, in the past tense.
+
+What upstream says arrives as the structs of ``upstream.messages`` themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..upstream.messages import Received, UnknownReceived
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDelivered:
+    """Audio from the stream's queue. ``tag`` is the broker's delivery tag."""
+
+    tag: int
+    seq: int
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndDelivered:
+    """The publisher's end of the stream, which has a place in the order like any chunk."""
+
+    tag: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class GarbageDelivered:
+    """A message of the stream's queue that the contract does not know how to read."""
+
+    tag: int
+    code: str
+    reason: str
+
+
+Delivered: TypeAlias = ChunkDelivered | EndDelivered | GarbageDelivered
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """The broker has confirmed the copy in the dead-letter queue."""
+
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The broker has confirmed the event with this ``seq`` and every earlier one."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened:
+    """The WebSocket handshake succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFailed:
+    """No connection came about. ``status`` is the HTTP status of a refusal."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """An open connection ended. ``code`` is the WebSocket close code; 1006 when there was none."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """``Stream.deadline`` has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """The worker is going to stop; the stream is to be left for another."""
+
+    reason: str
+
+
+Input: TypeAlias = (
+    Delivered
+    | DeadLettered
+    | Published
+    | ConnectionOpened
+    | ConnectionFailed
+    | ConnectionLost
+    | DeadlinePassed
+    | DrainRequested
+    | Received
+    | UnknownReceived
+)

@@ -1,0 +1,68 @@
+"""What the stream has said: the order of its events, and how far its finals cover the audio.
+
+Audio is released for acknowledgement only when the broker has confirmed a final that covers it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .checkpoint import Checkpoint
+from .events import Event, FinalTranscript
+from .intake import Intake
+from .outputs import Publish
+from .spec import Limits, StreamSpec
+
+
+class Journal:
+    """``watermark`` is the end of the newest final in seconds; ``seq`` that of the newest event."""
+
+    __slots__ = ("_context", "_intake", "_spec", "_uncovered", "finals", "seq", "watermark")
+
+    def __init__(
+        self, spec: StreamSpec, limits: Limits, intake: Intake, checkpoint: Checkpoint
+    ) -> None:
+        self._spec = spec
+        self._context = limits.resume_context
+        self._intake = intake
+        self._uncovered: deque[tuple[int, int]] = deque()
+        self.seq = 0
+        self.finals = checkpoint.totals.finals
+        self.watermark = checkpoint.watermark
+
+    @property
+    def segment_id(self) -> int:
+        """The segment that is being spoken: the id that the next final will have."""
+        return self.finals + 1
+
+    def publish(self, event: Event, *, confirm: bool = True) -> Publish:
+        self.seq += 1
+        return Publish(event, self.seq, confirm)
+
+    def publish_state(self, event: Event) -> Publish:
+        """A state-bearing event: it carries where a successor resumes."""
+        self.seq += 1
+        checkpoint = self._intake.checkpoint(self._covered, self.watermark, self.finals)
+        return Publish(event, self.seq, checkpoint=checkpoint)
+
+    def publish_final(self, final: FinalTranscript) -> Publish:
+        """No final covers audio that was never sent, whatever time upstream puts on it."""
+        sent = self._spec.seconds(self._intake.timeline.sent)
+        self.watermark = max(self.watermark, min(final.end_time, sent))
+        self.finals = final.segment_id
+        publish = self.publish_state(final)
+        self._uncovered.append((self.seq, self._covered))
+        return publish
+
+    @property
+    def _covered(self) -> int:
+        """The end, in samples, of the audio that nobody need hear again, less the run-up."""
+        return self._spec.samples(self.watermark - self._context)
+
+    def confirmed(self, seq: int) -> None:
+        """The broker has every event up to ``seq``: the audio that they cover is done with."""
+        covered = None
+        while self._uncovered and self._uncovered[0][0] <= seq:
+            covered = self._uncovered.popleft()[1]
+        if covered is not None:
+            self._intake.release(covered)

@@ -1,0 +1,84 @@
+"""Puts deliveries in the order of their ``seq``: duplicates fall out, holes are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from .checkpoint import Gap
+from .inputs import ChunkDelivered, EndDelivered
+
+Sequenced = ChunkDelivered | EndDelivered
+
+# A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same.
+REMEMBERED_GAPS = 64
+
+
+class Place(Enum):
+    """What a delivery's ``seq`` says about it."""
+
+    IN_ORDER = "in order"
+    EARLY = "early"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    AFTER_END = "after end"
+
+
+class Order:
+    """``expected`` is the next ``seq``; what lies behind a hole is held.
+
+    The hold is bounded by the channel's prefetch: whoever fills it must declare the hole a gap.
+    """
+
+    __slots__ = ("_gaps", "_held", "expected")
+
+    def __init__(self, expected: int, gaps: Iterable[Gap] = ()) -> None:
+        self.expected = expected
+        self._held: dict[int, Sequenced] = {}
+        self._gaps = list(gaps)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def has_hole(self) -> bool:
+        return bool(self._held)
+
+    def offer(self, delivery: Sequenced) -> Place:
+        """Files the delivery; an ``IN_ORDER`` or ``EARLY`` one comes back from ``take``."""
+        seq = delivery.seq
+        if self._was_given_up(seq):
+            return Place.LATE
+        if seq < self.expected or seq in self._held:
+            return Place.DUPLICATE
+        self._held[seq] = delivery
+        return Place.IN_ORDER if seq == self.expected else Place.EARLY
+
+    def take(self) -> Sequenced | None:
+        """The next delivery in order, or nothing while it is missing."""
+        delivery = self._held.pop(self.expected, None)
+        if delivery is not None:
+            self.expected += 1
+        return delivery
+
+    def drop_held(self) -> list[Sequenced]:
+        """Lets go of everything that is held, in order."""
+        dropped = [self._held[seq] for seq in sorted(self._held)]
+        self._held.clear()
+        return dropped
+
+    def hole(self) -> tuple[int, int]:
+        """First and last ``seq`` that are missing before the earliest held delivery."""
+        return self.expected, min(self._held) - 1
+
+    def next_held(self) -> Sequenced:
+        return self._held[min(self._held)]
+
+    def give_up(self, gap: Gap) -> None:
+        """Stops waiting for the messages of ``gap``."""
+        self.expected = gap.last_seq + 1
+        self._gaps.append(gap)
+        del self._gaps[:-REMEMBERED_GAPS]
+
+    def _was_given_up(self, seq: int) -> bool:
+        return any(gap.first_seq <= seq <= gap.last_seq for gap in self._gaps)

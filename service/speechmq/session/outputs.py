@@ -1,0 +1,93 @@
+"""What the shell is to do, in the imperative, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from .checkpoint import Checkpoint
+from .events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConnection:
+    """Answer with ``ConnectionOpened`` or ``ConnectionFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecognition:
+    """Send the stream's settings as the session's first message."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndAudio:
+    """Tell upstream that no audio follows the ``chunks`` sent in this session."""
+
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Close without a word more; nothing that it still sends may come back as an input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish behind every earlier event.
+
+    With ``confirm`` the broker's confirm comes back as ``Published(seq)``. ``checkpoint`` is where
+    the stream resumes once this event is confirmed.
+    """
+
+    event: Event
+    seq: int
+    confirm: bool = True
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Acknowledge every delivery up to and including ``tag``."""
+
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Copy the delivery to the dead-letter queue; answer with ``DeadLettered``."""
+
+    tag: int
+    code: str
+    reason: str
+
+
+class Outcome(Enum):
+    ENDED = "ended"
+    FAILED = "failed"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The stream is over here. ``DETACHED`` leaves queues and claim to another worker."""
+
+    outcome: Outcome
+
+
+Output: TypeAlias = (
+    OpenConnection
+    | StartRecognition
+    | SendAudio
+    | EndAudio
+    | CloseConnection
+    | Publish
+    | Acknowledge
+    | DeadLetter
+    | Finish
+)

@@ -1,0 +1,57 @@
+"""What a stream is, and the bounds that hold for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A validated start, in the terms of the core."""
+
+    stream_id: str
+    encoding: Encoding
+    sample_rate: int
+    transcription_config: Mapping[str, Any]
+    idle_timeout: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sample_bytes(self) -> int:
+        return BYTES_PER_SAMPLE[self.encoding]
+
+    @property
+    def silence_byte(self) -> bytes:
+        """The byte that silence is made of; mu-law's zero is 0xFF."""
+        return b"\xff" if self.encoding == "mulaw" else b"\x00"
+
+    def samples(self, seconds: float) -> int:
+        return round(seconds * self.sample_rate)
+
+    def seconds(self, samples: int) -> float:
+        """Rounded to the microsecond, which is finer than a sample at any rate allowed."""
+        return round(samples / self.sample_rate, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds and deadlines, in seconds unless the name says otherwise."""
+
+    window: float = 8.0
+    window_chunks: int = 512
+    prefetch: int = 1000
+    resume_context: float = 0.5
+    gap_timeout: float = 2.0
+    early_wait: float = 10.0
+    max_chunk: float = 5.0
+    max_gap: float = 60.0
+    idle_timeout: float = 300.0
+    start_timeout: float = 30.0
+    answer_timeout: float = 10.0
+    end_timeout: float = 30.0
+    retry_attempts: int = 8
+    healthy_after: float = 10.0

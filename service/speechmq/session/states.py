@@ -1,0 +1,109 @@
+"""The states of a stream and the one table of its transitions.
+
+A stream connects (CONNECTING), introduces itself (STARTING), sends audio and receives transcripts
+(STREAMING), says that there is no more (ENDING), publishes its last word and waits until the
+broker has it (CLOSING), and is FINISHED. A connection that is lost on the way is tried again
+(WAITING). Audio, confirms, deadlines and a request to drain may come in every state but FINISHED.
+
+The table says which states an input may lead to. A key that is missing is a protocol error of the
+side that the input belongs to; a state that is missing is a defect of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from ..errors import TransitionError
+from ..upstream import messages as upstream
+from . import inputs
+from .inputs import Input
+
+
+class State(Enum):
+    CONNECTING = "connecting"
+    STARTING = "starting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+    WAITING = "waiting"
+    CLOSING = "closing"
+    FINISHED = "finished"
+
+
+S = State
+STAYS: frozenset[State] = frozenset()
+GIVES_UP = frozenset({S.CLOSING})
+LOSES = frozenset({S.WAITING, S.CLOSING})
+
+_LIVE = (S.CONNECTING, S.STARTING, S.STREAMING, S.ENDING, S.WAITING, S.CLOSING)
+
+_CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (S.CONNECTING, inputs.ConnectionOpened): frozenset({S.STARTING}),
+    (S.CONNECTING, inputs.ConnectionFailed): LOSES,
+    (S.STARTING, inputs.ConnectionLost): LOSES,
+    (S.STARTING, upstream.RecognitionStarted): frozenset({S.STREAMING, S.ENDING}),
+    (S.STARTING, upstream.ErrorReceived): LOSES,
+    (S.STREAMING, inputs.ConnectionLost): LOSES,
+    (S.STREAMING, upstream.ErrorReceived): LOSES,
+    (S.STREAMING, upstream.AudioAdded): frozenset({S.ENDING}) | LOSES,
+    (S.STREAMING, upstream.PartialReceived): LOSES,
+    (S.STREAMING, upstream.FinalReceived): LOSES,
+    (S.STREAMING, upstream.UtteranceEnded): STAYS,
+    (S.ENDING, inputs.ConnectionLost): LOSES,
+    (S.ENDING, upstream.ErrorReceived): LOSES,
+    (S.ENDING, upstream.AudioAdded): LOSES,
+    (S.ENDING, upstream.PartialReceived): LOSES,
+    (S.ENDING, upstream.FinalReceived): LOSES,
+    (S.ENDING, upstream.UtteranceEnded): STAYS,
+    (S.ENDING, upstream.TranscriptEnded): frozenset({S.CLOSING}),
+}
+
+_NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, notice): STAYS
+    for state in (S.STARTING, S.STREAMING, S.ENDING)
+    for notice in (upstream.InfoReceived, upstream.WarningReceived, upstream.UnknownReceived)
+}
+
+_DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, delivery): frozenset({S.ENDING}) if state is S.STREAMING else STAYS
+    for state in _LIVE
+    for delivery in (inputs.ChunkDelivered, inputs.EndDelivered, inputs.GarbageDelivered)
+}
+
+_ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
+    **{(state, inputs.DeadLettered): STAYS for state in _LIVE},
+    **{(state, inputs.Published): STAYS for state in _LIVE if state is not S.CLOSING},
+    **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
+    (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
+    (S.CLOSING, inputs.DrainRequested): STAYS,
+}
+
+_DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (S.CONNECTING, inputs.DeadlinePassed): LOSES,
+    (S.STARTING, inputs.DeadlinePassed): LOSES,
+    (S.STREAMING, inputs.DeadlinePassed): LOSES | {S.ENDING},
+    (S.ENDING, inputs.DeadlinePassed): LOSES,
+    (S.WAITING, inputs.DeadlinePassed): frozenset({S.CONNECTING}),
+    (S.CLOSING, inputs.DeadlinePassed): STAYS,
+}
+
+TRANSITIONS: Mapping[tuple[State, type[Input]], frozenset[State]] = {
+    **_CONNECTION,
+    **_NOTICES,
+    **_DELIVERIES,
+    **_ALWAYS,
+    **_DEADLINES,
+}
+
+
+def side_of(received: type[Input]) -> str:
+    """Who is at fault when ``received`` comes at the wrong time."""
+    return "upstream" if received.__module__ == upstream.__name__ else "local"
+
+
+def require_allowed(state: State, received: type[Input]) -> frozenset[State]:
+    """The other states that the input may lead to; ``TransitionError`` if it may not come."""
+    try:
+        return TRANSITIONS[state, received]
+    except KeyError:
+        raise TransitionError(side_of(received), state.value, received.__name__) from None

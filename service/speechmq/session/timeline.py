@@ -1,0 +1,93 @@
+"""The stream's audio on its own clock, counted in samples, as far as it may be needed again.
+
+A piece is kept from its place in the order until a confirmed final covers it, because a session
+that takes over after a loss has to hear it once more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import dropwhile
+
+from .checkpoint import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Samples ``start`` to ``end``.
+
+    Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
+    """
+
+    seq: int
+    start: int
+    end: int
+    audio: bytes
+    tag: int | None = None
+    gap: Gap | None = None
+
+
+class Timeline:
+    """``position`` is the end of the audio placed so far; ``sent`` the end of what went upstream
+    in the present session."""
+
+    __slots__ = ("_pieces", "_unsent", "position", "sent")
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.sent = position
+        self._pieces: deque[Piece] = deque()
+        self._unsent: deque[Piece] = deque()
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def place(self, seq: int, samples: int, audio: bytes, tag: int) -> None:
+        self._append(Piece(seq, self.position, self.position + samples, audio, tag))
+
+    def place_gap(self, gap: Gap, silence: bytes, step: int) -> None:
+        """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
+        sample_bytes = len(silence) // step
+        for start in range(gap.start, gap.end, step) or (gap.start,):
+            end = min(start + step, gap.end)
+            audio = silence[: (end - start) * sample_bytes]
+            self._append(Piece(gap.first_seq, start, end, audio, gap=replace(gap, start=start)))
+
+    def _append(self, piece: Piece) -> None:
+        self._pieces.append(piece)
+        self._unsent.append(piece)
+        self.position = piece.end
+
+    @property
+    def next_unsent(self) -> Piece | None:
+        return self._unsent[0] if self._unsent else None
+
+    def mark_sent(self) -> None:
+        self.sent = self._unsent.popleft().end
+
+    def rewind(self) -> int:
+        """Makes everything that is kept unsent again; returns the sample where it begins."""
+        self._unsent = deque(self._pieces)
+        self.sent = self._pieces[0].start if self._pieces else self.position
+        return self.sent
+
+    def from_sample(self, sample: int) -> list[Piece]:
+        """The pieces that end behind ``sample``."""
+        return list(dropwhile(lambda piece: piece.end <= sample, self._pieces))
+
+    def release(self, sample: int) -> list[int]:
+        """Forgets the pieces that end at or before ``sample`` and were sent; their tags."""
+        tags = []
+        while self._pieces and self._pieces[0].end <= min(sample, self.sent):
+            piece = self._pieces.popleft()
+            if self._unsent and self._unsent[0] is piece:
+                self._unsent.popleft()
+            if piece.tag is not None:
+                tags.append(piece.tag)
+        return tags
+
+    def oldest(self, count: int) -> int:
+        """The end in samples of the ``count``-th oldest piece that was sent; 0 without one."""
+        sent = len(self._pieces) - len(self._unsent)
+        return self._pieces[min(count, sent) - 1].end if sent else 0

@@ -1,0 +1,50 @@
+"""The deadlines of a stream; the shell arms one timer for the earliest."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Timer(Enum):
+    """What a deadline is about."""
+
+    START = "start"
+    RETRY = "retry"
+    HOLE = "hole"
+    IDLE = "idle"
+    ANSWER = "answer"
+    END = "end"
+
+
+class Timers:
+    """Each timer runs at most once at a time; setting it again moves it."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self) -> None:
+        self._due: dict[Timer, float] = {}
+
+    def __contains__(self, timer: Timer) -> bool:
+        return timer in self._due
+
+    @property
+    def deadline(self) -> float | None:
+        return min(self._due.values(), default=None)
+
+    def set(self, timer: Timer, due: float) -> None:
+        self._due[timer] = due
+
+    def stop(self, *timers: Timer) -> None:
+        for timer in timers:
+            self._due.pop(timer, None)
+
+    def clear(self) -> None:
+        self._due.clear()
+
+    def take_due(self, now: float) -> Timer | None:
+        """The earliest timer that is due, which it stops."""
+        timer = min(self._due, key=self._due.__getitem__, default=None)
+        if timer is None or self._due[timer] > now:
+            return None
+        del self._due[timer]
+        return timer

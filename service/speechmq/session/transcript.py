@@ -1,0 +1,108 @@
+"""Moves upstream's results onto the stream's clock, and trims what was said before.
+
+Upstream counts seconds from the first sample of its session; a stream outlives its sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..upstream.messages import MalformedMessage, Metadata
+from .events import Results
+
+Result = dict[str, Any]
+
+_results = msgspec.json.Decoder(list[Result])
+
+
+class Relocation:
+    """Where one session stands on the stream's clock, in seconds.
+
+    Results whose midpoint lies at or before ``watermark`` were published by an earlier session;
+    its audio was replayed only so that the recogniser hears a run-up.
+    """
+
+    __slots__ = ("_delimiter", "_watermark", "origin")
+
+    def __init__(self, origin: float, watermark: float, delimiter: str = " ") -> None:
+        self.origin = origin
+        self._watermark = watermark
+        self._delimiter = delimiter
+
+    def time(self, seconds: float) -> float:
+        return round(self.origin + seconds, 6) if self.origin else seconds
+
+    def is_repeated(self, end_time: float) -> bool:
+        """Whether a segment that ends there says nothing new. Argument on the stream's clock."""
+        return end_time <= self._watermark and self._watermark > 0
+
+    def move(self, metadata: Metadata, raw: msgspec.Raw) -> tuple[float, float, str, Results]:
+        """Start, end, transcript and results on the stream's clock.
+
+        Raises ``MalformedMessage`` when ``raw`` is not a list of results.
+        """
+        start, end = self.time(metadata.start_time), self.time(metadata.end_time)
+        trims = start < self._watermark
+        if not trims and not self.origin:
+            _require_list(raw)
+            return start, end, metadata.transcript, raw
+        results = [shifted(result, self.origin) for result in _decode(raw)]
+        if not trims:
+            return start, end, metadata.transcript, results
+        kept = [result for result in results if _midpoint(result) > self._watermark]
+        return self._watermark, end, join(kept, self._delimiter), kept
+
+
+def _require_list(raw: msgspec.Raw) -> None:
+    if not bytes(raw).startswith(b"["):
+        raise MalformedMessage("upstream sent results that are not a list")
+
+
+def _decode(raw: msgspec.Raw) -> list[Result]:
+    try:
+        return _results.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise MalformedMessage(f"upstream sent results that cannot be read: {error}") from error
+
+
+def shifted(result: Result, offset: float) -> Result:
+    """A copy with every time moved, also inside an entity's two forms."""
+    moved = dict(result)
+    for field in ("start_time", "end_time"):
+        if isinstance(moved.get(field), int | float):
+            moved[field] = round(moved[field] + offset, 6)
+    for form in ("spoken_form", "written_form"):
+        if isinstance(moved.get(form), list):
+            moved[form] = [shifted(part, offset) for part in moved[form] if isinstance(part, dict)]
+    return moved
+
+
+def _midpoint(result: Result) -> float:
+    return round((_seconds(result, "start_time") + _seconds(result, "end_time")) / 2, 6)
+
+
+def _seconds(result: Result, field: str) -> float:
+    value = result.get(field)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def join(results: list[Result], delimiter: str) -> str:
+    """The text of ``results``; punctuation attaches as it says."""
+    text = ""
+    glue = ""
+    for result in results:
+        content = _content(result)
+        attaches = result.get("attaches_to", "none")
+        text += ("" if attaches in ("previous", "both") else glue) + content
+        glue = "" if attaches in ("next", "both") else delimiter
+    return text + glue if text else ""
+
+
+def _content(result: Result) -> str:
+    match result.get("alternatives"):
+        case [{"content": str(content)}, *_]:
+            return content
+        case _:
+            return ""

@@ -1,0 +1,1 @@
+"""The Speechmatics Realtime client: wire messages, and a connection that carries them."""

@@ -1,0 +1,143 @@
+"""Wire messages of the Speechmatics Realtime API. Pure.
+
+The vendor's names stand in this module alone: each struct bears our name and the vendor's as its
+tag. ``results`` stay undecoded bytes, because most of them pass through unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ..errors import UpstreamError
+
+
+class MalformedMessage(UpstreamError):
+    """Upstream sent text that is not a message of the protocol."""
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """Times in seconds since the first sample of the session."""
+
+    start_time: float
+    end_time: float
+    transcript: str = ""
+
+
+class ServerMessage(msgspec.Struct, frozen=True, tag_field="message"):
+    """Anything that upstream sends."""
+
+
+class RecognitionStarted(ServerMessage, frozen=True, tag="RecognitionStarted"):
+    id: str = ""
+    language_pack_info: dict[str, Any] = {}
+
+
+class AudioAdded(ServerMessage, frozen=True, tag="AudioAdded"):
+    """Upstream has read the chunk: ``seq_no`` counts the chunks of the session from 1."""
+
+    seq_no: int
+
+
+class PartialReceived(ServerMessage, frozen=True, tag="AddPartialTranscript"):
+    metadata: Metadata
+    results: msgspec.Raw
+
+
+class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
+    metadata: Metadata
+    results: msgspec.Raw
+
+
+class UtteranceEnded(ServerMessage, frozen=True, tag="EndOfUtterance"):
+    metadata: Metadata
+
+
+class TranscriptEnded(ServerMessage, frozen=True, tag="EndOfTranscript"):
+    """Everything that was sent has been finalised."""
+
+
+class InfoReceived(ServerMessage, frozen=True, tag="Info"):
+    type: str
+    reason: str = ""
+
+
+class WarningReceived(ServerMessage, frozen=True, tag="Warning"):
+    type: str
+    reason: str = ""
+
+
+class ErrorReceived(ServerMessage, frozen=True, tag="Error"):
+    """The session is over; upstream closes the connection behind it."""
+
+    type: str
+    reason: str = ""
+
+
+class UnknownReceived(msgspec.Struct, frozen=True):
+    """A message that this version does not know, as it came."""
+
+    message: str
+    body: bytes
+
+
+Received: TypeAlias = (
+    RecognitionStarted
+    | AudioAdded
+    | PartialReceived
+    | FinalReceived
+    | UtteranceEnded
+    | TranscriptEnded
+    | InfoReceived
+    | WarningReceived
+    | ErrorReceived
+)
+
+_known = msgspec.json.Decoder(Received)
+
+
+class _Tag(msgspec.Struct):
+    message: str
+
+
+# Nesting that exhausts the stack, and text that is not Unicode, are as malformed as a lost brace.
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+
+_tag = msgspec.json.Decoder(_Tag)
+_TAGS = frozenset(str(struct.__struct_config__.tag) for struct in ServerMessage.__subclasses__())
+
+
+def decode(text: str | bytes) -> Received | UnknownReceived:
+    """Reads one text frame; raises ``MalformedMessage`` for anything but a protocol message."""
+    try:
+        known: Received = _known.decode(text)
+        return known
+    except _UNREADABLE as error:
+        return _decode_unknown(text, error)
+
+
+def _decode_unknown(text: str | bytes, error: Exception) -> UnknownReceived:
+    try:
+        name = _tag.decode(text).message
+    except _UNREADABLE:
+        name = ""
+    if not name or name in _TAGS:
+        raise MalformedMessage(f"upstream sent a message that cannot be read: {error}") from error
+    return UnknownReceived(name, text.encode() if isinstance(text, str) else text)
+
+
+def start_recognition(audio_format: dict[str, Any], transcription_config: dict[str, Any]) -> str:
+    """The first message of a session."""
+    message = {
+        "message": "StartRecognition",
+        "audio_format": audio_format,
+        "transcription_config": transcription_config,
+    }
+    return msgspec.json.encode(message).decode()
+
+
+def end_of_stream(chunks_sent: int) -> str:
+    """Says that no audio follows. ``last_seq_no`` is the number of chunks sent, not confirmed."""
+    message = {"message": "EndOfStream", "last_seq_no": chunks_sent}
+    return msgspec.json.encode(message).decode()

@@ -1,0 +1,25 @@
+import pytest
+
+from speechmq.errors import TransitionError
+from speechmq.session import inputs
+from speechmq.session.states import TRANSITIONS, State, require_allowed
+from speechmq.upstream import messages as upstream
+
+
+def test_every_state_but_the_last_can_be_reached_and_left() -> None:
+    reached = {target for targets in TRANSITIONS.values() for target in targets}
+    left = {state for state, _ in TRANSITIONS}
+    assert reached == set(State)
+    assert left == set(State) - {State.FINISHED}
+
+
+@pytest.mark.parametrize(
+    ("received", "side"),
+    [(inputs.ConnectionOpened, "local"), (upstream.AudioAdded, "upstream")],
+)
+def test_missing_entry_is_the_fault_of_the_side_that_the_input_belongs_to(
+    received: type[inputs.Input], side: str
+) -> None:
+    with pytest.raises(TransitionError) as caught:
+        require_allowed(State.WAITING, received)
+    assert (caught.value.side, caught.value.received) == (side, received.__name__)

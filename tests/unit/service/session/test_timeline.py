@@ -1,0 +1,77 @@
+from speechmq.session.checkpoint import Gap
+from speechmq.session.timeline import Piece, Timeline
+
+
+def timeline_of(*samples: int) -> Timeline:
+    timeline = Timeline(0)
+    for seq, count in enumerate(samples, 1):
+        timeline.place(seq, count, bytes([seq]) * count, tag=seq * 10)
+    return timeline
+
+
+def send_all(timeline: Timeline) -> list[int]:
+    seqs = []
+    while piece := timeline.next_unsent:
+        seqs.append(piece.seq)
+        timeline.mark_sent()
+    return seqs
+
+
+def test_pieces_stand_end_to_end() -> None:
+    timeline = timeline_of(5, 3)
+    assert timeline.from_sample(0) == [
+        Piece(1, 0, 5, b"\1" * 5, 10),
+        Piece(2, 5, 8, b"\2" * 3, 20),
+    ]
+    assert timeline.position == 8
+
+
+def test_release_gives_up_only_what_is_covered_and_was_sent() -> None:
+    timeline = timeline_of(5, 3, 2)
+    timeline.mark_sent()
+    assert timeline.release(8) == [10]
+    send_all(timeline)
+    assert timeline.release(9) == [20]
+    assert timeline.release(10) == [30]
+    assert len(timeline) == 0
+
+
+def test_rewind_sends_again_what_is_kept() -> None:
+    timeline = timeline_of(5, 3, 2)
+    send_all(timeline)
+    timeline.release(5)
+    assert timeline.rewind() == 5
+    assert timeline.sent == 5
+    assert send_all(timeline) == [2, 3]
+
+
+def test_rewind_of_an_empty_timeline_begins_at_its_end() -> None:
+    timeline = timeline_of(5)
+    send_all(timeline)
+    timeline.release(5)
+    assert timeline.rewind() == 5
+
+
+def test_gap_is_silence_in_steps_that_each_know_what_is_left_of_it() -> None:
+    timeline = Timeline(0)
+    timeline.place_gap(Gap(4, 9, 0, 5), silence=b"\xff\xff" * 2, step=2)
+    assert timeline.from_sample(0) == [
+        Piece(4, 0, 2, b"\xff" * 4, gap=Gap(4, 9, 0, 5)),
+        Piece(4, 2, 4, b"\xff" * 4, gap=Gap(4, 9, 2, 5)),
+        Piece(4, 4, 5, b"\xff" * 2, gap=Gap(4, 9, 4, 5)),
+    ]
+
+
+def test_gap_without_length_still_has_a_place() -> None:
+    timeline = Timeline(7)
+    timeline.place_gap(Gap(1, 1, 7, 7), silence=b"\0", step=1)
+    assert timeline.next_unsent == Piece(1, 7, 7, b"", gap=Gap(1, 1, 7, 7))
+
+
+def test_oldest_counts_only_what_was_sent() -> None:
+    timeline = timeline_of(5, 3, 2)
+    assert timeline.oldest(2) == 0
+    timeline.mark_sent()
+    assert timeline.oldest(2) == 5
+    send_all(timeline)
+    assert timeline.oldest(2) == 8
