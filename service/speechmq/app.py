@@ -1,0 +1,155 @@
+"""The composition root: settings in, a running worker out. Nothing else reads the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from speechmq_schemas import Names
+
+from .broker.admission import Admission
+from .broker.control import ControlPlane
+from .broker.early import EarlyAudio
+from .broker.plane import DataPlane, open_plane
+from .broker.topology import declare, shared
+from .errors import BrokerError, BrokerLost, SettingsError, SpeechmqError
+from .manager import Manager
+from .settings import Settings
+
+log = logging.getLogger("speechmq")
+
+READY_LINE = "speechmq: worker ready"
+# Seconds between tries to reach the broker, doubled each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+
+
+def check_settings() -> int:
+    """Prints the settings, secrets hidden; the exit code says whether they can be used."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(settings.redacted(), indent=2))
+    return 0
+
+
+def run_worker() -> int:
+    """Runs a worker until SIGTERM or SIGINT; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # The clients log every loss once more, with a traceback; it is told once, by us.
+    for noisy in ("aiormq", "aio_pika"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        settings = Settings.load()
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(Worker(settings, ready=_announce).run())
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SpeechmqError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+def _announce() -> None:
+    print(READY_LINE, flush=True)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415 - an extra
+
+    return uvloop.new_event_loop
+
+
+class Worker:
+    """A control plane, a data plane and the streams between them.
+
+    ``ready`` is called whenever every queue is being consumed, first at start-up and again behind
+    each loss of the broker.
+    """
+
+    def __init__(self, settings: Settings, *, ready: Callable[[], None]) -> None:
+        self._settings = settings
+        self._ready = ready
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until told to stop. Raises ``BrokerError`` if the broker was never reached."""
+        self._stop_on_signals()
+        pause, was_connected = FIRST_PAUSE, False
+        while not self._stopping.is_set():
+            try:
+                async with open_plane(self._settings.broker) as plane:
+                    pause, was_connected = FIRST_PAUSE, True
+                    await self._work(plane)
+            except BrokerError as error:
+                if not was_connected:
+                    raise
+                log.warning("%s; trying again in %.1f s", error, pause)
+                await self._rest(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
+
+    def stop(self) -> None:
+        """Asks for a clean end."""
+        self._stopping.set()
+
+    def _stop_on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _work(self, plane: DataPlane) -> None:
+        """Runs on one data plane until it is lost or the worker is to stop."""
+        names = Names(self._settings.broker.namespace)
+        channel = await plane.channel()
+        await declare(channel, shared(names, self._settings.broker.queue_type))
+        control = await self._control(plane, names)
+        manager = Manager(plane, self._settings, clock=time.monotonic)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                streams = tasks.create_task(manager.run(self._ready))
+                stopper = tasks.create_task(self._drain_when_stopping(manager))
+                await control.start()
+                await streams
+                stopper.cancel()
+        except* BrokerError as group:
+            raise BrokerLost(str(group.exceptions[0])) from group
+        finally:
+            await control.stop()
+
+    async def _control(self, plane: DataPlane, names: Names) -> ControlPlane:
+        early = EarlyAudio(
+            await plane.channel(on_return_raises=True),
+            names,
+            wait=self._settings.session.early_wait,
+            clock=time.monotonic,
+        )
+        return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
+
+    async def _drain_when_stopping(self, manager: Manager) -> None:
+        await self._stopping.wait()
+        grace = self._settings.worker.shutdown_grace
+        try:
+            async with asyncio.timeout(grace):
+                await manager.drain("the worker is stopping")
+        except TimeoutError:
+            log.warning("streams were still being handed over after %.0f s; leaving them", grace)
+        manager.stop()

@@ -1,0 +1,1 @@
+"""RabbitMQ: topology as data, admission and early audio (control), claims and streams (data)."""

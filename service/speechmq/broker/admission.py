@@ -1,0 +1,172 @@
+"""Admission: a valid start becomes queues, a claim and ``StreamAccepted``; another, a refusal.
+
+Any worker admits any stream, whether it has room or not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelPreconditionFailed
+from pamqp import commands as spec
+
+from speechmq_schemas import (
+    AmqpMessage,
+    ContractError,
+    Names,
+    StartStream,
+    StreamAccepted,
+    StreamFailed,
+    StreamWarning,
+    from_event,
+    to_command,
+)
+from speechmq_schemas.events import Event
+
+from ..errors import BrokerLost
+from ..settings import BrokerSettings
+from .claims import publish_claim
+from .dead_letters import bury
+from .plane import DataPlane, close_quietly, translated
+from .topology import StreamTopology, bind, declare_queue, per_stream
+
+# Admission belongs to no epoch: those of a stream's owners begin with 1.
+ADMISSION_EPOCH = 0
+
+
+class Admission:
+    """Works on the data plane; its caller delivers the starts and settles them."""
+
+    def __init__(self, plane: DataPlane, settings: BrokerSettings) -> None:
+        self._plane = plane
+        self._settings = settings
+        self._names = Names(settings.namespace)
+
+    async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
+        """Returns when everything is in the broker's hands, so that the start may be settled.
+
+        Raises ``BrokerLost``.
+        """
+        channel = await self._plane.channel()
+        try:
+            await self._open_stream(channel, read_start(message), redelivered=redelivered)
+        except ContractError as error:
+            await self._refuse(channel, message, error)
+        finally:
+            await close_quietly(channel)
+
+    async def _open_stream(
+        self, channel: AbstractChannel, start: StartStream, *, redelivered: bool
+    ) -> None:
+        """A start that is delivered again may have been left half done, so it is done again."""
+        body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        topology = self._topology(start.stream_id, body)
+        is_known = await self._plane.queue_exists(topology.stream.name) is not None
+        await self._declare(topology)
+        if is_known and not redelivered:
+            return
+        with translated(f"binding the queues of stream {start.stream_id}"):
+            for binding in (*topology.checkpoints, topology.inbound):
+                await bind(channel, binding)
+        await self._publish(channel, StreamAccepted(stream_id=start.stream_id), seq=1)
+        await publish_claim(channel, self._names, body)
+
+    def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
+        return per_stream(
+            self._names,
+            stream_id,
+            body,
+            queue_type=self._settings.queue_type,
+            max_bytes=self._settings.stream_max_bytes,
+            expires=self._settings.stream_expires,
+        )
+
+    async def _declare(self, topology: StreamTopology) -> None:
+        """On a channel of its own, which the broker closes when the start differs."""
+        channel = await self._plane.channel()
+        try:
+            with translated(f"declaring {topology.stream.name}"):
+                await declare_queue(channel, topology.stream)
+                await declare_queue(channel, topology.state)
+        except BrokerLost as error:
+            if not isinstance(error.__cause__, ChannelPreconditionFailed):
+                raise
+            raise ContractError(
+                "different_start",
+                "a stream with this id is live and was started with another body; "
+                "choose another stream_id, or end that stream first",
+            ) from error
+        finally:
+            await close_quietly(channel)
+
+    async def _refuse(
+        self, channel: AbstractChannel, message: AmqpMessage, error: ContractError
+    ) -> None:
+        """A live stream with the same id goes on, and is told; it did not fail."""
+        stream_id = claimed_id(message.body)
+        is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
+        event: Event
+        if is_live is None or not stream_id:
+            event = StreamFailed(
+                stream_id=stream_id,
+                code=error.code,
+                reason=error.reason,
+                retryable=False,
+                fields=[{"path": one.path, "reason": one.reason} for one in error.fields],
+            )
+        else:
+            event = StreamWarning(stream_id=stream_id, code=error.code, reason=error.reason)
+        await bury(
+            channel,
+            self._names.dead,
+            body=message.body,
+            properties=spec.Basic.Properties(
+                message_type=message.type, headers=dict(message.headers)
+            ),
+            queue=self._names.start,
+            code=error.code,
+            reason=error.reason,
+        )
+        await self._publish(channel, event, seq=time.time_ns())
+
+    async def _publish(self, channel: AbstractChannel, event: Event, seq: int) -> None:
+        message = from_event(event, epoch=ADMISSION_EPOCH, seq=seq)
+        properties = spec.Basic.Properties(
+            message_type=message.type,
+            message_id=message.message_id,
+            correlation_id=message.correlation_id,
+            content_type=message.content_type,
+            headers=dict(message.headers),
+            delivery_mode=2,
+        )
+        with translated(f"publishing {message.type}"):
+            await channel.basic_publish(
+                message.body,
+                exchange=self._names.events,
+                routing_key=message.routing_key,
+                properties=properties,
+            )
+
+
+def read_start(message: AmqpMessage) -> StartStream:
+    """Raises ``ContractError`` for anything but a valid start."""
+    command = to_command(message).command
+    if not isinstance(command, StartStream):
+        raise ContractError(
+            "wrong_place", f"{message.type} was sent with the routing key of starts"
+        )
+    return command
+
+
+def claimed_id(body: bytes) -> str:
+    """The stream id that an invalid start names, or nothing usable."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    stream_id = found.get("stream_id") if isinstance(found, dict) else None
+    is_usable = isinstance(stream_id, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,128}", stream_id)
+    return str(stream_id) if is_usable else ""

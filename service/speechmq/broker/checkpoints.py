@@ -1,0 +1,88 @@
+"""The last state-bearing event of a stream, and the fence that a new owner puts before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp import commands as spec
+
+from speechmq_schemas import Names
+
+from ..errors import BrokerError
+from ..session.checkpoint import Checkpoint
+from .plane import translated
+
+FENCE = "Fence"
+LAST_WORDS = ("StreamEnded", "StreamFailed")
+# May have been published without its confirm having reached the one who would have acknowledged.
+TOLD_AGAIN = ("FinalTranscript", "AudioGap", *LAST_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What a new owner begins with; the first one has no checkpoint."""
+
+    epoch: int
+    checkpoint: Checkpoint | None
+    is_over: bool
+
+
+async def take_over(channel: AbstractChannel, names: Names, stream_id: str) -> Takeover:
+    """Makes this worker the stream's owner.
+
+    A final that the predecessor may not have seen confirmed is published again under its own
+    ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
+    knows that the older epoch is over. Raises ``BrokerLost``, and ``BrokerError`` for a state that
+    cannot be read.
+    """
+    queue = names.state(stream_id)
+    with translated(f"reading {queue}"):
+        found = await channel.basic_get(queue)
+    if not isinstance(found.delivery, spec.Basic.GetOk):
+        await _raise_fence(channel, queue, 1, None)
+        return Takeover(1, None, is_over=False)
+    epoch, checkpoint = _read(queue, found)
+    event = found.header.properties.message_type
+    if event in TOLD_AGAIN:
+        await _tell_again(channel, names, found)
+    await _raise_fence(channel, queue, epoch + 1, checkpoint)
+    with translated(f"settling the old state in {queue}"):
+        await channel.basic_ack(found.delivery_tag or 0)
+    return Takeover(epoch + 1, checkpoint, is_over=event in LAST_WORDS)
+
+
+def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
+    headers = found.header.properties.headers or {}
+    epoch, encoded = headers.get("epoch"), headers.get("checkpoint")
+    if not isinstance(epoch, int):
+        raise BrokerError(f"{queue} holds a message without an epoch; something else wrote to it")
+    if encoded is None:
+        return epoch, Checkpoint()
+    try:
+        return epoch, Checkpoint.decode(str(encoded))
+    except msgspec.MsgspecError as error:
+        raise BrokerError(f"{queue} holds a checkpoint that cannot be read: {error}") from error
+
+
+async def _tell_again(channel: AbstractChannel, names: Names, found: DeliveredMessage) -> None:
+    with translated("publishing the last event again"):
+        await channel.basic_publish(
+            found.body,
+            exchange=names.events,
+            routing_key=found.routing_key or "",
+            properties=found.header.properties,
+        )
+
+
+async def _raise_fence(
+    channel: AbstractChannel, queue: str, epoch: int, checkpoint: Checkpoint | None
+) -> None:
+    headers: dict[str, Any] = {"epoch": epoch}
+    if checkpoint is not None:
+        headers["checkpoint"] = checkpoint.encode()
+    properties = spec.Basic.Properties(message_type=FENCE, headers=headers, delivery_mode=2)
+    with translated(f"writing epoch {epoch} to {queue}"):
+        await channel.basic_publish(b"", routing_key=queue, properties=properties, mandatory=True)

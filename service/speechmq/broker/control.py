@@ -1,0 +1,111 @@
+"""The control plane: FastStream subscribers for starts and for early audio.
+
+They take messages off their queues and settle them; what is done with a message is admission's and
+the early lane's. Audio on its way to a recogniser never passes through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aio_pika import IncomingMessage
+from aiormq.exceptions import AMQPError
+from faststream import AckPolicy
+from faststream.message import StreamMessage
+from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
+
+from speechmq_schemas import AmqpMessage, Names
+
+from ..errors import BrokerError, BrokerLost
+from ..settings import Settings
+from .admission import Admission
+from .early import EarlyAudio
+
+log = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 16
+EARLY_AT_ONCE = 2000
+# Between a failure of the data plane and the next try, so that a start does not spin.
+PAUSE = 0.5
+# Longest wait, in seconds, for messages in hand when the plane stops.
+GRACE = 5.0
+
+Message = StreamMessage[IncomingMessage]
+
+
+async def _as_it_came(message: Message) -> Message:
+    return message
+
+
+class ControlPlane:
+    """Delivers starts to ``admission`` and early audio to ``early``."""
+
+    def __init__(self, settings: Settings, admission: Admission, early: EarlyAudio) -> None:
+        self._admission = admission
+        self._early = early
+        names = Names(settings.broker.namespace)
+        # Without types and with the message for its own body, FastStream runs a handler right in
+        # the delivery's task; resolving parameters would hop through a thread and lose the order.
+        self._broker = RabbitBroker(
+            settings.broker.url.get_secret_value(),
+            apply_types=False,
+            decoder=_as_it_came,
+            ack_policy=AckPolicy.MANUAL,
+            graceful_timeout=GRACE,
+            logger=None,
+        )
+        self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
+        self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
+
+    def _subscribe(self, queue: str, prefetch: int, receive: Callable[[Message], Any]) -> None:
+        """The queue's arguments are the topology's to declare."""
+        subscriber = self._broker.subscriber(
+            RabbitQueue(queue, declare=False), channel=Channel(prefetch_count=prefetch)
+        )
+        subscriber(receive)
+
+    async def start(self) -> None:
+        """Raises ``BrokerError`` when there is no broker to talk to."""
+        try:
+            await self._broker.start()
+        except (AMQPError, OSError) as error:
+            raise BrokerError(f"the control plane cannot reach RabbitMQ: {error}") from error
+
+    async def stop(self) -> None:
+        """Takes no more messages, and waits for those in hand."""
+        await self._broker.stop()
+
+    async def _on_start(self, message: Message) -> None:
+        await self._settle(message, self._admission.admit)
+
+    async def _on_early(self, message: Message) -> None:
+        await self._settle(message, self._early.forward)
+
+    async def _settle(
+        self, message: Message, work: Callable[[AmqpMessage, bool], Awaitable[None]]
+    ) -> None:
+        """Gives the message back when the data plane cannot take it now."""
+        raw = message.raw_message
+        try:
+            await work(read_message(raw), bool(raw.redelivered))
+        except BrokerLost as error:
+            log.warning("a message goes back to its queue", extra={"reason": str(error)})
+            await asyncio.sleep(PAUSE)
+            await message.nack()
+        else:
+            await message.ack()
+
+
+def read_message(raw: IncomingMessage) -> AmqpMessage:
+    """The message as the contract sees it."""
+    return AmqpMessage(
+        routing_key=raw.routing_key or "",
+        type=raw.type or "",
+        body=raw.body,
+        headers=dict(raw.headers),
+        content_type=raw.content_type or "",
+        correlation_id=raw.correlation_id,
+    )

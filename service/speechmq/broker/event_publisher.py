@@ -1,0 +1,76 @@
+"""Events to the exchange ``speechmq.events``: properties, headers, body, confirm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiormq.abc import AbstractChannel
+from pamqp import commands as spec
+
+from speechmq_schemas import SCHEMA_VERSION, Names, event_routing_key, message_id
+from speechmq_schemas.amqp import JSON
+from speechmq_schemas.routing import upstream_routing_key
+
+from ..session.events import Event, UpstreamMessage, encode
+from ..session.outputs import Publish
+from .plane import translated
+
+
+class EventPublisher:
+    """Publishes the events of one epoch of one stream, one after the other."""
+
+    def __init__(
+        self,
+        channel: AbstractChannel,
+        names: Names,
+        stream_id: str,
+        *,
+        epoch: int,
+        timeout: float,
+    ) -> None:
+        self._channel = channel
+        self._exchange = names.events
+        self._stream_id = stream_id
+        self._epoch = epoch
+        self._timeout = timeout
+
+    async def publish(self, publish: Publish) -> None:
+        """Returns when the broker has the event.
+
+        Raises ``BrokerLost``, also for a confirm that does not come in time.
+        """
+        event = publish.event
+        name = type(event).__name__
+        with translated(f"publishing {name} of stream {self._stream_id}"):
+            await self._channel.basic_publish(
+                encode(event),
+                exchange=self._exchange,
+                routing_key=routing_key(event),
+                properties=self._properties(name, publish),
+                timeout=self._timeout,
+            )
+
+    def _properties(self, name: str, publish: Publish) -> spec.Basic.Properties:
+        headers: dict[str, Any] = {
+            "epoch": self._epoch,
+            "seq": publish.seq,
+            "schema_version": SCHEMA_VERSION,
+        }
+        if publish.checkpoint is not None:
+            headers["checkpoint"] = publish.checkpoint.encode()
+        return spec.Basic.Properties(
+            content_type=JSON,
+            message_type=name,
+            message_id=message_id(self._stream_id, self._epoch, publish.seq),
+            correlation_id=self._stream_id,
+            timestamp=datetime.now(UTC),
+            headers=headers,
+            delivery_mode=2 if publish.confirm else 1,
+        )
+
+
+def routing_key(event: Event) -> str:
+    if isinstance(event, UpstreamMessage):
+        return upstream_routing_key(event.message, event.stream_id)
+    return event_routing_key(type(event).__name__, event.stream_id)

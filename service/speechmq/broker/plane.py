@@ -1,0 +1,96 @@
+"""The data plane: one plain connection to RabbitMQ, and its channels.
+
+Plain, not robust: a robust connection of a process that was frozen comes back to life and publishes
+for streams that have long had another owner. When this one is lost, whoever uses it lets go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import AMQPError
+from yarl import URL
+
+from ..errors import BrokerError, BrokerLost
+from ..settings import BrokerSettings
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turns what the client raises into ``BrokerLost`` that says what could not be done."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise BrokerLost(f"RabbitMQ did not answer in time while {doing}") from error
+    except (AMQPError, OSError, RuntimeError) as error:
+        raise BrokerLost(f"RabbitMQ was lost while {doing}: {error}") from error
+
+
+class DataPlane:
+    """Claims, stream queues and events go over this connection alone."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+
+    async def channel(
+        self, *, prefetch: int | None = None, on_return_raises: bool = False
+    ) -> AbstractChannel:
+        """A channel with publisher confirms; raises ``BrokerLost``."""
+        with translated("opening a channel"):
+            channel = await self._connection.channel(on_return_raises=on_return_raises)
+            if prefetch is not None:
+                await channel.basic_qos(prefetch_count=prefetch)
+            return channel
+
+    async def queue_exists(self, queue: str) -> int | None:
+        """The queue's number of consumers, or nothing if there is no such queue.
+
+        Takes a channel of its own, because the broker closes the one that asks in vain.
+        """
+        channel = await self.channel()
+        try:
+            with translated(f"looking for the queue {queue}"):
+                declared = await channel.queue_declare(queue, passive=True)
+            return declared.consumer_count or 0
+        except BrokerLost as error:
+            if isinstance(error.__cause__, aiormq.exceptions.ChannelNotFoundEntity):
+                return None
+            raise
+        finally:
+            await close_quietly(channel)
+
+    async def wait_lost(self) -> None:
+        """Returns when the connection is gone, for whatever reason."""
+        await asyncio.wait([self._connection.closing])
+
+
+async def close_quietly(channel: AbstractChannel) -> None:
+    """Closes without a cancel before it, so that unacknowledged messages return in order."""
+    if channel.is_closed:
+        return
+    try:
+        await channel.close()
+    except (AMQPError, OSError, RuntimeError):
+        return  # the connection went first, and took the channel with it
+
+
+@asynccontextmanager
+async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
+    """Raises ``BrokerError`` when there is no broker to talk to."""
+    url = URL(settings.url.get_secret_value()).update_query(heartbeat=settings.heartbeat)
+    try:
+        async with asyncio.timeout(settings.connect_timeout):
+            connection = await aiormq.connect(url)
+    except (AMQPError, OSError, TimeoutError) as error:
+        raise BrokerError(
+            f"no connection to RabbitMQ at {url.with_user(None)}: {error or 'it did not answer'}; "
+            "check SPEECHMQ_BROKER__URL and that the broker runs"
+        ) from error
+    try:
+        yield DataPlane(connection)
+    finally:
+        await connection.close()

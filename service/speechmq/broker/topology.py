@@ -1,0 +1,160 @@
+"""Exchanges, queues and bindings as data, and their idempotent declaration.
+
+Arguments of queues are compared by the broker on every declare, so a change here is a change that
+running deployments feel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiormq.abc import AbstractChannel
+
+from speechmq_schemas import Names, event_routing_key, stream_routing_key
+from speechmq_schemas.routing import START_ROUTING_KEY
+
+QueueType = Literal["quorum", "classic"]
+
+# RabbitMQ 4 drops a quorum message at its 21st delivery unless told otherwise, and crashes count.
+# -1 means "unlimited" to 4.0 and "drop at once" to 3.10.
+DELIVERY_LIMIT = 1_000_000
+ONE_YEAR_MS = 365 * 24 * 3600 * 1000
+
+STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded", "StreamFailed")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    kind: Literal["direct", "topic", "fanout"]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    queue: str
+    exchange: str
+    routing_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+
+def _replicated(queue_type: QueueType, **arguments: Any) -> dict[str, Any]:
+    if queue_type == "classic":
+        return arguments
+    return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, **arguments}
+
+
+def shared(names: Names, queue_type: QueueType) -> Topology:
+    """What every worker of a namespace shares."""
+    replicated = _replicated(queue_type)
+    return Topology(
+        exchanges=(
+            Exchange(names.unrouted, "fanout"),
+            Exchange(names.inbound, "direct", {"alternate-exchange": names.unrouted}),
+            Exchange(names.events, "topic"),
+        ),
+        queues=(
+            Queue(names.start, replicated),
+            Queue(names.early, {**replicated, "x-single-active-consumer": True}),
+            Queue(names.claims, {**replicated, "x-consumer-timeout": ONE_YEAR_MS}),
+            Queue(names.dead, replicated),
+        ),
+        bindings=(
+            Binding(names.start, names.inbound, START_ROUTING_KEY),
+            Binding(names.early, names.unrouted),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTopology:
+    """The two queues of one stream, and the binding that opens it to its publisher."""
+
+    stream: Queue
+    state: Queue
+    checkpoints: tuple[Binding, ...]
+    inbound: Binding
+
+
+def per_stream(
+    names: Names,
+    stream_id: str,
+    start: bytes,
+    *,
+    queue_type: QueueType,
+    max_bytes: int,
+    expires: float,
+) -> StreamTopology:
+    """``start`` is the body of the stream's start.
+
+    Its digest hides in the milliseconds of ``x-expires``, which the broker compares on every
+    declare: of two different starts for one stream id it refuses the second, however close.
+    """
+    expires_ms = round(expires * 1000) + _digest(start)
+    stream = Queue(
+        names.stream(stream_id),
+        _replicated(
+            queue_type,
+            **{
+                "x-expires": expires_ms,
+                "x-max-length-bytes": max_bytes,
+                "x-overflow": "reject-publish",
+                "x-single-active-consumer": True,
+            },
+        ),
+    )
+    # Classic: a quorum queue of length 1 was seen to lose the newest value instead of the oldest.
+    state = Queue(
+        names.state(stream_id),
+        {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms},
+    )
+    keys = [event_routing_key(name, stream_id) for name in STATE_EVENTS]
+    return StreamTopology(
+        stream,
+        state,
+        tuple(Binding(state.name, names.events, key) for key in keys),
+        Binding(stream.name, names.inbound, stream_routing_key(stream_id)),
+    )
+
+
+def _digest(start: bytes) -> int:
+    """20 bits: up to 17 minutes on top of the hour."""
+    return int.from_bytes(hashlib.sha256(start).digest()[:3], "big") >> 4
+
+
+async def declare(channel: AbstractChannel, topology: Topology) -> None:
+    """Safe to repeat, by any number of workers at once."""
+    for exchange in topology.exchanges:
+        await channel.exchange_declare(
+            exchange.name,
+            exchange_type=exchange.kind,
+            durable=True,
+            arguments=dict(exchange.arguments),
+        )
+    for queue in topology.queues:
+        await declare_queue(channel, queue)
+    for binding in topology.bindings:
+        await bind(channel, binding)
+
+
+async def declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+    await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+
+
+async def bind(channel: AbstractChannel, binding: Binding) -> None:
+    await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
