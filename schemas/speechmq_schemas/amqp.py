@@ -127,8 +127,9 @@ def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
     if model is EndStream:
-        _decode(_NoFields, message.body)
-        return CommandMessage(EndStream(seq=_seq(message)))
+        end = EndStream(seq=_seq(message))
+        _decode(_NoFields, message.body or b"{}")
+        return CommandMessage(end)
     return CommandMessage(_decode(model, message.body))
 
 

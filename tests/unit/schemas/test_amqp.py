@@ -255,7 +255,6 @@ def test_chunk_may_have_any_body() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "bad_json"),
         (b"{", "bad_json"),
         (b"\xff", "bad_json"),
         (b"[]", "invalid_field"),
@@ -263,8 +262,12 @@ def test_chunk_may_have_any_body() -> None:
         (b" " * MAX_COMMAND_BODY + b"{}", "too_large"),
     ],
 )
-def test_end_has_an_empty_object_as_body(body: bytes, code: str) -> None:
+def test_end_says_nothing_in_its_body(body: bytes, code: str) -> None:
     assert read_refused(end(body, seq=1)).code == code
+
+
+def test_end_may_leave_its_body_out() -> None:
+    assert to_command(end(b"", seq=1)) == CommandMessage(EndStream(seq=1))
 
 
 @pytest.mark.parametrize(
