@@ -26,11 +26,15 @@ class UpstreamError(SpeechmqError):
     """The upstream recogniser cannot be used."""
 
 
+UNAUTHORISED = (401, 403)
+
+
 class HandshakeRefused(UpstreamError):
     """The WebSocket handshake was answered with an HTTP status other than 101."""
 
     def __init__(self, url: str, status: int) -> None:
-        super().__init__(f"{url} refused the connection with HTTP status {status}")
+        cure = "; check SPEECHMQ_UPSTREAM__API_KEY" if status in UNAUTHORISED else ""
+        super().__init__(f"{url} refused the connection with HTTP status {status}{cure}")
         self.status = status
 
 

@@ -110,9 +110,7 @@ class Speaker:
     inbound: AbstractExchange
     ears: Ears
 
-    async def send(
-        self, stream_id: str, command: Command, audio: bytes = b"", **changes: Any
-    ) -> None:
+    async def send(self, stream_id: str, command: Command, audio: bytes = b"") -> None:
         await self.publish(from_command(stream_id, command, audio))
 
     async def publish(self, message: AmqpMessage) -> None:
@@ -128,27 +126,34 @@ class Speaker:
             mandatory=False,
         )
 
-    async def start(self, stream_id: str, **config: Any) -> None:
-        await self.send(stream_id, start_of(stream_id, **config))
+    async def start(self, stream_id: str, *, sample_rate: int = RATE, **config: Any) -> None:
+        await self.send(stream_id, start_of(stream_id, sample_rate=sample_rate, **config))
 
-    async def say(
+    async def say(self, stream_id: str, numbers: Sequence[int], **how: Any) -> int:
+        """Sends the numbers as ledger audio; see ``say_audio``."""
+        audio = encode(numbers, sample_rate=RATE, encoding="pcm_s16le")
+        return await self.say_audio(stream_id, audio, **how)
+
+    async def say_audio(
         self,
         stream_id: str,
-        numbers: Sequence[int],
+        audio: bytes,
         *,
+        sample_rate: int = RATE,
         first_seq: int = 1,
         speed: float | None = None,
-        chunk_seconds: float = 0.1,
         finish: bool = True,
     ) -> int:
-        """Sends ledger audio, paced when a speed is given; returns the next seq."""
-        audio = encode(numbers, sample_rate=RATE, encoding="pcm_s16le")
-        step = round(RATE * chunk_seconds) * 2
+        """Sends 16-bit samples in chunks of 100 ms, paced when a speed is given.
+
+        Returns the next seq.
+        """
+        step = sample_rate // 10 * 2
         chunks = [audio[at : at + step] for at in range(0, len(audio), step)]
         began = time.monotonic()
         for index, chunk in enumerate(chunks):
             if speed:
-                await asyncio.sleep(began + index * chunk_seconds / speed - time.monotonic())
+                await asyncio.sleep(began + index * 0.1 / speed - time.monotonic())
             await self.send(stream_id, AudioChunk(seq=first_seq + index), chunk)
         next_seq = first_seq + len(chunks)
         if finish:
@@ -156,10 +161,10 @@ class Speaker:
         return next_seq
 
 
-def start_of(stream_id: str, **config: Any) -> StartStream:
+def start_of(stream_id: str, *, sample_rate: int = RATE, **config: Any) -> StartStream:
     return StartStream(
         stream_id=stream_id,
-        audio_format=RawAudioFormat(encoding="pcm_s16le", sample_rate=RATE),
+        audio_format=RawAudioFormat(encoding="pcm_s16le", sample_rate=sample_rate),
         transcription_config=TranscriptionConfig(
             **{"language": "en", "enable_partials": True, "max_delay": 0.7, **config}
         ),

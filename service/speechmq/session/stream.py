@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from ..errors import TransitionError
+from ..errors import UNAUTHORISED, TransitionError
 from ..upstream import messages as upstream
 from ..upstream.messages import MalformedMessage
 from . import events, inputs
@@ -335,7 +335,8 @@ class Stream:
     # -- losses and ends -------------------------------------------------------------------------
 
     def _on_failed(self, received: inputs.ConnectionFailed, now: float) -> None:
-        self._lose(Failure("unreachable", received.reason, status=received.status), now)
+        code = "not_authorised" if received.status in UNAUTHORISED else "unreachable"
+        self._lose(Failure(code, received.reason, status=received.status), now)
 
     def _on_lost(self, received: inputs.ConnectionLost, now: float) -> None:
         self._lose(Failure("connection_lost", received.reason, close_code=received.code), now)

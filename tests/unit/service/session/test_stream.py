@@ -412,7 +412,7 @@ def test_refused_key_fails_the_stream() -> None:
     stream.open(0.0)
     outputs = drive(stream, ConnectionFailed("refused with HTTP status 401", 401))
     failed = events.StreamFailed(
-        "s", "unreachable", "refused with HTTP status 401", retryable=False
+        "s", "not_authorised", "refused with HTTP status 401", retryable=False
     )
     assert outputs[-1] == Publish(failed, 1, checkpoint=START)
 
