@@ -6,23 +6,30 @@ Audio is released for acknowledgement only when the broker has confirmed a final
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from typing import Literal
 
 from .checkpoint import Checkpoint
-from .events import Event, FinalTranscript
+from .events import Event, FinalTranscript, StreamEnded, StreamWarning
 from .intake import Intake
-from .outputs import Publish
+from .outputs import Output, Publish
 from .spec import Limits, StreamSpec
 
 
 class Journal:
     """``watermark`` is the end of the newest final in seconds; ``seq`` that of the newest event."""
 
-    __slots__ = ("_context", "_intake", "_spec", "_uncovered", "finals", "seq", "watermark")
-
     def __init__(
-        self, spec: StreamSpec, limits: Limits, intake: Intake, checkpoint: Checkpoint
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        intake: Intake,
+        *,
+        checkpoint: Checkpoint,
+        emit: Callable[[Output], None],
     ) -> None:
         self._spec = spec
+        self._emit = emit
         self._context = limits.resume_context
         self._intake = intake
         self._uncovered: deque[tuple[int, int]] = deque()
@@ -35,29 +42,47 @@ class Journal:
         """The segment that is being spoken: the id that the next final will have."""
         return self.finals + 1
 
-    def publish(self, event: Event, *, confirm: bool = True) -> Publish:
+    def publish(self, event: Event, *, confirm: bool = True) -> None:
         self.seq += 1
-        return Publish(event, self.seq, confirm)
+        self._emit(Publish(event, self.seq, confirm))
 
-    def publish_state(self, event: Event) -> Publish:
+    def warn(self, code: str, reason: str) -> None:
+        self.publish(StreamWarning(self._spec.stream_id, code, reason))
+
+    def publish_state(self, event: Event) -> None:
         """A state-bearing event: it carries where a successor resumes."""
         self.seq += 1
         checkpoint = self._intake.checkpoint(self._covered, self.watermark, self.finals)
-        return Publish(event, self.seq, checkpoint=checkpoint)
+        self._emit(Publish(event, self.seq, checkpoint=checkpoint))
 
-    def publish_final(self, final: FinalTranscript) -> Publish:
+    def publish_final(self, final: FinalTranscript) -> None:
         """No final covers audio that was never sent, whatever time upstream puts on it."""
         sent = self._spec.seconds(self._intake.timeline.sent)
         self.watermark = max(self.watermark, min(final.end_time, sent))
         self.finals = final.segment_id
-        publish = self.publish_state(final)
+        self.publish_state(final)
         self._uncovered.append((self.seq, self._covered))
-        return publish
 
     @property
     def _covered(self) -> int:
         """The end, in samples, of the audio that nobody need hear again, less the run-up."""
         return self._spec.samples(self.watermark - self._context)
+
+    def publish_ended(self, reason: Literal["end", "idle"]) -> None:
+        """The stream's last word. Everything is final now, also what no final's end reached."""
+        totals, seconds = self._intake.totals, self._spec.seconds
+        position = self._intake.timeline.position
+        ended = StreamEnded(
+            self._spec.stream_id,
+            reason,
+            received_seconds=seconds(position),
+            finalised_seconds=seconds(position - totals.gap_samples),
+            gap_seconds=seconds(totals.gap_samples),
+            chunks=totals.chunks,
+            duplicates=totals.duplicates,
+            finals=self.finals,
+        )
+        self.publish_state(ended)
 
     def confirmed(self, seq: int) -> None:
         """The broker has every event up to ``seq``: the audio that they cover is done with."""

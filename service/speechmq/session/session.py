@@ -1,26 +1,29 @@
 """One session: an upstream connection from the start of recognition to its end.
 
-Knows how much audio is under way, and where the session's zero lies on the stream's clock.
+Knows how much audio is under way, and where the session's zero lies on the stream's clock, which
+is the clock of all that it has published of what it hears.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..upstream.messages import FinalReceived, MalformedMessage, PartialReceived
-from .events import Results
+from ..upstream.messages import (
+    FinalReceived,
+    MalformedMessage,
+    PartialReceived,
+    UtteranceEnded,
+)
+from .events import EndOfUtterance, FinalTranscript, PartialTranscript
+from .journal import Journal
 from .spec import Limits, StreamSpec
 from .timeline import Timeline
 from .transcript import Relocation
 from .window import Window
 
-Moved = tuple[float, float, str, Results]
-
 
 class Session:
     """Begins at the earliest audio that no confirmed final covers."""
-
-    __slots__ = ("_relocation", "_timeline", "origin", "since", "window")
 
     def __init__(
         self,
@@ -28,15 +31,17 @@ class Session:
         limits: Limits,
         timeline: Timeline,
         *,
-        watermark: float,
+        journal: Journal,
         delimiter: str,
         now: float,
     ) -> None:
+        self._stream_id = spec.stream_id
+        self._journal = journal
         self.origin = spec.seconds(timeline.rewind())
         self.since = now
         self.window = Window(spec.samples(limits.window), limits.window_chunks)
         self._timeline = timeline
-        self._relocation = Relocation(self.origin, watermark, delimiter)
+        self._relocation = Relocation(self.origin, journal.watermark, delimiter)
 
     def sendable(self) -> Iterator[bytes]:
         """Takes out the audio that the window has room for."""
@@ -59,14 +64,23 @@ class Session:
             sent = self.window.sent_chunks
             raise MalformedMessage(f"upstream confirmed chunk {count}, but {sent} were sent")
 
-    def move(self, received: PartialReceived | FinalReceived) -> Moved | None:
-        """Start, end, transcript and results on the stream's clock; nothing if said before."""
-        end = self._relocation.time(received.metadata.end_time)
-        if self._relocation.is_repeated(end):
-            return None
-        return self._relocation.move(received.metadata, received.results)
+    def hear_partial(self, received: PartialReceived) -> None:
+        if not self._is_repeated(received.metadata.end_time):
+            moved = self._relocation.move(received.metadata, received.results)
+            partial = PartialTranscript(self._stream_id, self._journal.segment_id, *moved)
+            self._journal.publish(partial, confirm=False)
 
-    def time(self, seconds: float) -> float | None:
-        """A moment on the stream's clock; nothing if an earlier session told of it."""
-        time = self._relocation.time(seconds)
-        return None if self._relocation.is_repeated(time) else time
+    def hear_final(self, received: FinalReceived) -> None:
+        if not self._is_repeated(received.metadata.end_time):
+            moved = self._relocation.move(received.metadata, received.results)
+            final = FinalTranscript(self._stream_id, self._journal.segment_id, *moved)
+            self._journal.publish_final(final)
+
+    def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
+        if not self._is_repeated(received.metadata.end_time):
+            time = self._relocation.time(received.metadata.end_time)
+            self._journal.publish(EndOfUtterance(self._stream_id, time, time))
+
+    def _is_repeated(self, end_time: float) -> bool:
+        """Whether an earlier session told of everything up to then."""
+        return self._relocation.is_repeated(self._relocation.time(end_time))

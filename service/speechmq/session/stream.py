@@ -14,15 +14,14 @@ from ..errors import UNAUTHORISED, TransitionError
 from ..upstream import messages as upstream
 from ..upstream.messages import MalformedMessage
 from . import events, inputs
-from .checkpoint import Checkpoint, Gap
+from .checkpoint import Checkpoint
+from .inlet import Inlet
 from .inputs import Input
-from .intake import Intake, Refusal, after_end
+from .intake import Intake
 from .journal import Journal
-from .order import Place
+from .order import Sequenced
 from .outputs import (
-    Acknowledge,
     CloseConnection,
-    DeadLetter,
     EndAudio,
     Finish,
     OpenConnection,
@@ -58,16 +57,25 @@ class Stream:
         self.limits = limits
         self.state = State.CONNECTING
         self._jitter = jitter
-        self._early_until = now + limits.early_wait
         self._resumes = None if checkpoint is None else "take_over"
         checkpoint = checkpoint or Checkpoint()
-        self.intake = Intake(spec, limits, checkpoint)
-        self.journal = Journal(spec, limits, self.intake, checkpoint)
-        self._timers = Timers()
         self._outputs: list[Output] = []
+        self._timers = Timers()
+        self.intake = Intake(spec, limits, checkpoint)
+        self.journal = Journal(
+            spec, limits, self.intake, checkpoint=checkpoint, emit=self._outputs.append
+        )
+        self._inlet = Inlet(
+            spec,
+            limits,
+            self.intake,
+            journal=self.journal,
+            timers=self._timers,
+            emit=self._outputs.append,
+            early_until=now + limits.early_wait,
+        )
         self._session: Session | None = None
         self._failures = 0
-        self._hole_at = 0
         self._end_reason: Literal["end", "idle"] = "end"
         self._outcome = Outcome.ENDED
 
@@ -122,85 +130,22 @@ class Stream:
 
     # -- deliveries ------------------------------------------------------------------------------
 
-    def _on_delivered(
-        self, delivery: inputs.ChunkDelivered | inputs.EndDelivered, now: float
-    ) -> None:
+    def _on_delivered(self, delivery: Sequenced, now: float) -> None:
+        """Behind the last word a delivery is nobody's any more: it goes with the queue."""
+        if self.state is State.CLOSING:
+            return
         self._timers.set(Timer.IDLE, now + self._idle_timeout)
-        match self.intake.offer(delivery):
-            case Place.IN_ORDER:
-                self._refuse_all(self.intake.place_ready())
-                self._pump(now)
-            case Place.LATE:
-                self._warn("late_chunk", f"message {delivery.seq} came after its gap was declared")
-            case Place.AFTER_END:
-                self._refuse_all([after_end(delivery, self.intake.end_seq or 0)])
-        self._settle()
-        self._watch_hole(now)
-        self._relieve(now)
+        self._inlet.take(delivery, now)
+        self._pump(now)
+        self._inlet.relieve(now, may_release=self.state is State.STREAMING)
+        self._pump(now)
 
     def _on_garbage(self, delivery: inputs.GarbageDelivered, _now: float) -> None:
-        self.intake.settlement.opened(delivery.tag)
-        self._refuse_all([Refusal(delivery.tag, delivery.code, delivery.reason)])
-
-    def _refuse_all(self, refusals: list[Refusal]) -> None:
-        for refusal in refusals:
-            self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
-            self._warn(refusal.code, refusal.reason)
-            if refusal.gap:
-                self._publish_gap(refusal.gap)
+        if self.state is not State.CLOSING:
+            self._inlet.take_garbage(delivery)
 
     def _on_dead_lettered(self, received: inputs.DeadLettered, _now: float) -> None:
-        self.intake.settlement.close(received.tag)
-        self._settle()
-
-    def _watch_hole(self, now: float) -> None:
-        """Early audio of a young stream may take ``early_wait`` by way of the early queue."""
-        order = self.intake.order
-        if not order.has_hole:
-            self._timers.stop(Timer.HOLE)
-        elif Timer.HOLE not in self._timers or order.expected != self._hole_at:
-            self._hole_at = order.expected
-            due = max(now + self.limits.gap_timeout, self._early_until)
-            self._timers.set(Timer.HOLE, due)
-
-    def _relieve(self, now: float) -> None:
-        """Never a deadlock: when the prefetch is nearly used up, what blocks it gives way."""
-        if len(self.intake.settlement) < self.limits.prefetch * 9 // 10:
-            return
-        if self.intake.order.has_hole:
-            self._give_up_hole(now)
-        elif self.state is State.STREAMING:
-            self._release_uncovered()
-
-    def _release_uncovered(self) -> None:
-        sample = self.intake.timeline.oldest(self.limits.prefetch // 10)
-        if not sample:
-            return
-        self.intake.release(sample)
-        self._settle()
-        seconds = self.spec.seconds(sample)
-        self._warn(
-            "replay_window_exceeded",
-            f"upstream finalises nothing: audio before {seconds} s was acknowledged uncovered, "
-            "and would be missing if this session were lost now",
-        )
-
-    def _give_up_hole(self, now: float) -> None:
-        gap = self.intake.give_up_hole()
-        self._publish_gap(gap)
-        self._refuse_all(self.intake.place_ready())
-        self._pump(now)
-        self._watch_hole(now)
-
-    def _publish_gap(self, gap: Gap) -> None:
-        event = events.AudioGap(
-            self.spec.stream_id,
-            self.spec.seconds(gap.start),
-            self.spec.seconds(gap.end),
-            gap.first_seq,
-            gap.last_seq,
-        )
-        self._emit(self.journal.publish_state(event))
+        self._inlet.close(received.tag)
 
     # -- the session -----------------------------------------------------------------------------
 
@@ -220,7 +165,7 @@ class Stream:
             self.spec,
             self.limits,
             self.intake.timeline,
-            watermark=self.journal.watermark,
+            journal=self.journal,
             delimiter=str(received.language_pack_info.get("word_delimiter", " ")),
             now=now,
         )
@@ -231,9 +176,13 @@ class Stream:
         spec = self.spec
         if self._resumes is None:
             info = received.language_pack_info
-            self._publish(events.StreamStarted(spec.stream_id, received.id, info, spec.labels))
+            self.journal.publish(
+                events.StreamStarted(spec.stream_id, received.id, info, spec.labels)
+            )
         else:
-            self._publish(events.StreamResumed(spec.stream_id, received.id, origin, self._resumes))
+            self.journal.publish(
+                events.StreamResumed(spec.stream_id, received.id, origin, self._resumes)
+            )
         self._resumes = "upstream_lost"
 
     def _pump(self, now: float) -> None:
@@ -269,37 +218,22 @@ class Stream:
     # -- transcripts -----------------------------------------------------------------------------
 
     def _on_partial(self, received: upstream.PartialReceived, _now: float) -> None:
-        moved = self._live_session.move(received)
-        if moved:
-            segment = self.journal.segment_id
-            partial = events.PartialTranscript(self.spec.stream_id, segment, *moved)
-            self._emit(self.journal.publish(partial, confirm=False))
+        self._live_session.hear_partial(received)
 
     def _on_final(self, received: upstream.FinalReceived, now: float) -> None:
         if Timer.END in self._timers:
             self._timers.set(Timer.END, now + self.limits.end_timeout)
-        moved = self._live_session.move(received)
-        if moved:
-            segment = self.journal.segment_id
-            final = events.FinalTranscript(self.spec.stream_id, segment, *moved)
-            self._emit(self.journal.publish_final(final))
+        self._live_session.hear_final(received)
 
     def _on_utterance_ended(self, received: upstream.UtteranceEnded, _now: float) -> None:
-        time = self._live_session.time(received.metadata.end_time)
-        if time is not None:
-            self._publish(events.EndOfUtterance(self.spec.stream_id, time, time))
+        self._live_session.hear_end_of_utterance(received)
 
     def _on_published(self, received: inputs.Published, _now: float) -> None:
         self.journal.confirmed(received.seq)
-        self._settle()
+        self._inlet.settle()
         if self.state is State.CLOSING and received.seq >= self.journal.seq:
             self.state = State.FINISHED
             self._emit(Finish(self._outcome))
-
-    def _settle(self) -> None:
-        tag = self.intake.settlement.advance()
-        if tag is not None:
-            self._emit(Acknowledge(tag))
 
     # -- other words of upstream -----------------------------------------------------------------
 
@@ -307,30 +241,19 @@ class Stream:
         """Usage and quality notices change nothing for the stream."""
 
     def _on_warning(self, received: upstream.WarningReceived, _now: float) -> None:
-        self._warn(received.type, received.reason)
+        self.journal.warn(received.type, received.reason)
 
     def _on_unknown(self, received: upstream.UnknownReceived, _now: float) -> None:
-        self._publish(events.UpstreamMessage(self.spec.stream_id, received.message, received.body))
+        self.journal.publish(
+            events.UpstreamMessage(self.spec.stream_id, received.message, received.body)
+        )
 
     def _on_error(self, received: upstream.ErrorReceived, now: float) -> None:
         self._lose(Failure(received.type, received.reason), now)
 
     def _on_transcript_ended(self, _received: upstream.TranscriptEnded, _now: float) -> None:
-        """Everything is final now, also what no final's end reached."""
-        totals, seconds = self.intake.totals, self.spec.seconds
-        position = self.intake.timeline.position
-        ended = events.StreamEnded(
-            self.spec.stream_id,
-            self._end_reason,
-            received_seconds=seconds(position),
-            finalised_seconds=seconds(position - totals.gap_samples),
-            gap_seconds=seconds(totals.gap_samples),
-            chunks=totals.chunks,
-            duplicates=totals.duplicates,
-            finals=self.journal.finals,
-        )
-        self._emit(CloseConnection())
-        self._close(ended, Outcome.ENDED)
+        self._close(Outcome.ENDED)
+        self.journal.publish_ended(self._end_reason)
 
     # -- losses and ends -------------------------------------------------------------------------
 
@@ -342,7 +265,6 @@ class Stream:
         self._lose(Failure("connection_lost", received.reason, close_code=received.code), now)
 
     def _lose(self, failure: Failure, now: float) -> None:
-        self._emit(CloseConnection())
         self._timers.stop(Timer.START, Timer.ANSWER, Timer.END)
         if self._session and now - self._session.since >= self.limits.healthy_after:
             self._failures = 0
@@ -352,26 +274,28 @@ class Stream:
         if delay is None or self._failures > self.limits.retry_attempts:
             self._fail(failure)
         else:
+            self._emit(CloseConnection())
             self.state = State.WAITING
             self._timers.set(Timer.RETRY, now + delay)
-            self._warn(failure.code, f"{failure.reason}; trying again in {delay:.2f} s")
+            self.journal.warn(failure.code, f"{failure.reason}; trying again in {delay:.2f} s")
 
     def _fail(self, failure: Failure) -> None:
-        failed = events.StreamFailed(
-            self.spec.stream_id, failure.code, failure.reason, not failure.is_terminal
+        self._close(Outcome.FAILED)
+        is_retryable = not failure.is_terminal
+        self.journal.publish_state(
+            events.StreamFailed(self.spec.stream_id, failure.code, failure.reason, is_retryable)
         )
-        self._close(failed, Outcome.FAILED)
 
     def _on_drain(self, received: inputs.DrainRequested, _now: float) -> None:
         if self.state is not State.CLOSING:
-            self._emit(CloseConnection())
+            self._close(Outcome.DETACHED)
             detached = events.StreamDetached(self.spec.stream_id, received.reason)
-            self._close(detached, Outcome.DETACHED)
+            self.journal.publish_state(detached)
 
-    def _close(self, last_word: events.Event, outcome: Outcome) -> None:
-        """The connection is closed already, so that nothing follows the last word."""
+    def _close(self, outcome: Outcome) -> None:
+        """The caller publishes the last word; nothing follows it."""
+        self._emit(CloseConnection())
         self._timers.clear()
-        self._emit(self.journal.publish_state(last_word))
         self._outcome = outcome
         self.state = State.CLOSING
 
@@ -379,26 +303,34 @@ class Stream:
 
     def _on_deadline(self, _received: inputs.DeadlinePassed, now: float) -> None:
         while timer := self._timers.take_due(now):
-            self._TIMEOUTS[timer](self, now)
+            match timer:
+                case Timer.RETRY:
+                    self._connect(now)
+                case Timer.HOLE:
+                    self._inlet.give_up_hole(now)
+                    self._pump(now)
+                case Timer.IDLE:
+                    self._on_idle_timeout(now)
+                case _:
+                    self._lose(self._silence(timer), now)
 
-    def _on_start_timeout(self, now: float) -> None:
-        seconds = self.limits.start_timeout
-        self._lose(Failure("start_timeout", f"recognition did not start in {seconds} s"), now)
-
-    def _on_answer_timeout(self, now: float) -> None:
-        seconds = self.limits.answer_timeout
-        self._lose(Failure("unanswered", f"upstream read no audio for {seconds} s"), now)
-
-    def _on_end_timeout(self, now: float) -> None:
-        seconds = self.limits.end_timeout
-        self._lose(Failure("end_timeout", f"no end of transcript came in {seconds} s"), now)
+    def _silence(self, timer: Timer) -> Failure:
+        """Upstream did not say in time what it owed."""
+        limits = self.limits
+        if timer is Timer.START:
+            return Failure(
+                "start_timeout", f"recognition did not start in {limits.start_timeout} s"
+            )
+        if timer is Timer.ANSWER:
+            return Failure("unanswered", f"upstream read no audio for {limits.answer_timeout} s")
+        return Failure("end_timeout", f"no end of transcript came in {limits.end_timeout} s")
 
     def _on_idle_timeout(self, now: float) -> None:
         if self.intake.end_seq is not None:
             return
         self._end_reason = "idle"
-        self._warn("idle", f"no message came for {self._idle_timeout} s; the stream ends")
-        self._refuse_all(self.intake.end(self.intake.order.expected))
+        self.journal.warn("idle", f"no message came for {self._idle_timeout} s; the stream ends")
+        self._inlet.end()
         self._pump(now)
 
     @property
@@ -407,17 +339,12 @@ class Stream:
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _warn(self, code: str, reason: str) -> None:
-        self._publish(events.StreamWarning(self.spec.stream_id, code, reason))
-
-    def _publish(self, event: events.Event) -> None:
-        self._emit(self.journal.publish(event))
-
     def _emit(self, output: Output) -> None:
         self._outputs.append(output)
 
     def _drain_outputs(self) -> list[Output]:
-        outputs, self._outputs = self._outputs, []
+        outputs = self._outputs.copy()
+        self._outputs.clear()
         return outputs
 
     _RECEIVERS: ClassVar[dict[type[Input], Callable[[Stream, Any, float], None]]] = {
@@ -441,13 +368,4 @@ class Stream:
         upstream.WarningReceived: _on_warning,
         upstream.ErrorReceived: _on_error,
         upstream.UnknownReceived: _on_unknown,
-    }
-
-    _TIMEOUTS: ClassVar[dict[Timer, Callable[[Stream, float], None]]] = {
-        Timer.START: _on_start_timeout,
-        Timer.RETRY: _connect,
-        Timer.HOLE: _give_up_hole,
-        Timer.IDLE: _on_idle_timeout,
-        Timer.ANSWER: _on_answer_timeout,
-        Timer.END: _on_end_timeout,
     }

@@ -1,0 +1,133 @@
+"""The publisher's side of a stream: deliveries become audio in place, refusals, gaps and warnings.
+
+Whatever happens to a delivery is told here: acknowledged, dead-lettered, or given up with an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import events, inputs
+from .checkpoint import Gap
+from .intake import Intake, Refusal, after_end
+from .journal import Journal
+from .order import Place, Sequenced
+from .outputs import Acknowledge, DeadLetter, Output
+from .spec import Limits, StreamSpec
+from .timers import Timer, Timers
+
+
+class Inlet:
+    """``early_until`` is when audio can no longer be under way by the early queue."""
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        intake: Intake,
+        *,
+        journal: Journal,
+        timers: Timers,
+        emit: Callable[[Output], None],
+        early_until: float,
+    ) -> None:
+        self._spec = spec
+        self._limits = limits
+        self._intake = intake
+        self._journal = journal
+        self._timers = timers
+        self._emit = emit
+        self._early_until = early_until
+        self._hole_at = 0
+
+    def take(self, delivery: Sequenced, now: float) -> None:
+        match self._intake.offer(delivery):
+            case Place.IN_ORDER:
+                self._refuse(self._intake.place_ready())
+            case Place.LATE:
+                reason = f"message {delivery.seq} came after its gap was declared"
+                self._journal.warn("late_chunk", reason)
+            case Place.AFTER_END:
+                self._refuse([after_end(delivery, self._intake.end_seq or 0)])
+        self.settle()
+        self._watch_hole(now)
+
+    def take_garbage(self, delivery: inputs.GarbageDelivered) -> None:
+        self._intake.settlement.opened(delivery.tag)
+        self._refuse([Refusal(delivery.tag, delivery.code, delivery.reason)])
+
+    def close(self, tag: int) -> None:
+        """The delivery is accounted for elsewhere."""
+        self._intake.settlement.close(tag)
+        self.settle()
+
+    def settle(self) -> None:
+        """Acknowledges as far as everything is accounted for."""
+        tag = self._intake.settlement.advance()
+        if tag is not None:
+            self._emit(Acknowledge(tag))
+
+    def end(self) -> None:
+        """The stream ends where it is, whatever is still missing."""
+        self._refuse(self._intake.end(self._intake.order.expected))
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        for refusal in refusals:
+            self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
+            self._journal.warn(refusal.code, refusal.reason)
+            if refusal.gap:
+                self._publish_gap(refusal.gap)
+
+    # -- holes -----------------------------------------------------------------------------------
+
+    def _watch_hole(self, now: float) -> None:
+        """Early audio of a young stream may take ``early_wait`` by way of the early queue."""
+        order = self._intake.order
+        if not order.has_hole:
+            self._timers.stop(Timer.HOLE)
+        elif Timer.HOLE not in self._timers or order.expected != self._hole_at:
+            self._hole_at = order.expected
+            due = max(now + self._limits.gap_timeout, self._early_until)
+            self._timers.set(Timer.HOLE, due)
+
+    def give_up_hole(self, now: float) -> None:
+        """Silence takes the place of what is missing."""
+        self._publish_gap(self._intake.give_up_hole())
+        self._refuse(self._intake.place_ready())
+        self._watch_hole(now)
+
+    def _publish_gap(self, gap: Gap) -> None:
+        seconds = self._spec.seconds
+        self._journal.publish_state(
+            events.AudioGap(
+                self._spec.stream_id,
+                seconds(gap.start),
+                seconds(gap.end),
+                gap.first_seq,
+                gap.last_seq,
+            )
+        )
+
+    # -- relief ----------------------------------------------------------------------------------
+
+    def relieve(self, now: float, *, may_release: bool) -> None:
+        """Never a deadlock: when the prefetch is nearly used up, what blocks it gives way."""
+        if len(self._intake.settlement) < self._limits.prefetch * 9 // 10:
+            return
+        if self._intake.order.has_hole:
+            self.give_up_hole(now)
+        elif may_release:
+            self._release_uncovered()
+
+    def _release_uncovered(self) -> None:
+        sample = self._intake.timeline.oldest(self._limits.prefetch // 10)
+        if not sample:
+            return
+        self._intake.release(sample)
+        self.settle()
+        seconds = self._spec.seconds(sample)
+        self._journal.warn(
+            "replay_window_exceeded",
+            f"upstream finalises nothing: audio before {seconds} s was acknowledged uncovered, "
+            "and would be missing if this session were lost now",
+        )
