@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
@@ -18,23 +18,31 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class BrokerSettings(BaseModel):
+class Section(BaseModel):
+    """The docstring behind a field is its line in docs/settings.md."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class BrokerSettings(Section):
     """RabbitMQ. The URL holds a password, so it is a secret as a whole."""
 
     url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    """RabbitMQ 3.10 or newer, `amqp://` or `amqps://`; holds the password"""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "speechmq"
+    """Prefix of every exchange and queue"""
     queue_type: Literal["quorum", "classic"] = "quorum"
-    heartbeat: Annotated[int, Field(ge=1, le=60, description="Seconds")] = 5
+    """Of all queues but checkpoints; `classic` is cheaper and lives on one node"""
+    heartbeat: Annotated[int, Field(ge=1, le=60)] = 5
+    """A worker that misses two is taken for dead"""
     connect_timeout: Seconds = 15.0
-    publish_timeout: Annotated[
-        float, Field(gt=0, description="Longest wait for a publisher confirm, in seconds")
-    ] = 60.0
-    stream_max_bytes: Annotated[
-        int, Field(ge=1_000_000, description="A stream's queue refuses audio beyond this")
-    ] = 256 * 1024 * 1024
-    stream_expires: Annotated[
-        float, Field(ge=3600, le=86_400, description="Seconds after which a lone queue goes")
-    ] = 3600.0
+    """Longest wait for a connection"""
+    publish_timeout: Seconds = 60.0
+    """Longest wait for a publisher confirm"""
+    stream_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
+    """Unacknowledged audio of one stream; beyond it the broker refuses its publisher"""
+    stream_expires: Annotated[float, Field(ge=3600, le=86_400)] = 3600.0
+    """A stream's queues go when no worker has looked after them for this long"""
 
     @field_validator("url")
     @classmethod
@@ -44,50 +52,78 @@ class BrokerSettings(BaseModel):
         return url
 
 
-class UpstreamSettings(BaseModel):
+class UpstreamSettings(Section):
     """Speechmatics Realtime, or anything that speaks its protocol."""
 
     url: Annotated[str, Field(pattern=r"^wss?://")] = "wss://eu.rt.speechmatics.com/v2"
+    """The recogniser; the region is part of it"""
     api_key: SecretStr | None = None
-    app: Annotated[str | None, Field(description="Tags the account's usage: `sm-app`")] = None
+    """Its key"""
+    app: str | None = None
+    """Tags the account's usage: `sm-app`"""
     connect_timeout: Seconds = 10.0
+    """Longest wait for the WebSocket handshake"""
     ping_interval: Seconds = 5.0
+    """Between pings"""
     ping_timeout: Seconds = 10.0
+    """Without an answer to a ping the connection counts as lost"""
     max_message_bytes: Count = 4 * 1024 * 1024
+    """A longer message from upstream closes the connection"""
 
 
-class SessionSettings(BaseModel):
-    """Bounds of one stream, in seconds unless the name says otherwise."""
+class SessionSettings(Section):
+    """Bounds of one stream."""
 
-    window: Annotated[float, Field(gt=0, description="Audio under way, not yet confirmed")] = 8.0
+    window: Seconds = 8.0
+    """Audio under way to upstream, not yet confirmed"""
     window_chunks: Count = 512
+    """The same, in chunks"""
     prefetch: Annotated[int, Field(ge=20, le=65_535)] = 1000
-    resume_context: Annotated[float, Field(ge=0, description="Run-up of a resumed session")] = 0.5
-    gap_timeout: Annotated[float, Field(gt=0, description="Wait for a missing message")] = 2.0
-    early_wait: Annotated[float, Field(gt=0, description="Wait for an unknown stream")] = 10.0
+    """Unacknowledged messages of one stream that a worker holds in memory"""
+    resume_context: Annotated[float, Field(ge=0, le=10)] = 0.5
+    """Run-up that a resumed session hears again"""
+    gap_timeout: Seconds = 2.0
+    """Wait for a missing message, before silence takes its place"""
+    early_wait: Seconds = 10.0
+    """Wait of audio for its stream's start"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0
-    max_gap: Seconds = 60.0
-    idle_timeout: Annotated[float, Field(gt=0, description="Unless the start says another")] = 300.0
+    """Audio that one message may carry"""
+    max_gap: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Longest silence in a gap's place"""
+    idle_timeout: Seconds = 300.0
+    """A stream without a message for this long ends; its start may say otherwise"""
     start_timeout: Seconds = 30.0
+    """Longest wait for recognition to start"""
     answer_timeout: Seconds = 10.0
+    """Upstream that reads no audio for this long counts as lost"""
     end_timeout: Seconds = 30.0
-    retry_attempts: Count = 8
+    """Longest wait for the next final behind the end of the audio"""
+    retry_attempts: Annotated[int, Field(ge=0)] = 8
+    """Sessions in a row that may fail before the stream does"""
     healthy_after: Seconds = 10.0
+    """A session that lived this long wipes out the failures before it"""
 
     def limits(self) -> Limits:
         return Limits(**self.model_dump())
 
 
-class WorkerSettings(BaseModel):
-    capacity: Annotated[int, Field(ge=1, le=65_535, description="Streams at once")] = 200
-    shutdown_grace: Annotated[float, Field(gt=0, description="Seconds for a clean end")] = 20.0
+class WorkerSettings(Section):
+    """The process."""
+
+    capacity: Annotated[int, Field(ge=1, le=65_535)] = 200
+    """Streams at once"""
+    shutdown_grace: Seconds = 20.0
+    """Longest wait on SIGTERM for streams to be handed over"""
 
 
 class Settings(BaseSettings):
     """Everything that a worker can be told."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SPEECHMQ_", env_nested_delimiter="__", extra="ignore"
+        env_prefix="SPEECHMQ_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     broker: BrokerSettings = BrokerSettings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def wav(tmp_path: Path) -> Path:
 
 async def broker_url(dev: Running) -> str:
     """The URL that a stack prints when all of it is ready."""
-    return (await dev.line("broker  ", within=50)).split()[1]
+    return os.path.expandvars((await dev.line("broker  ", within=50)).split()[1])
 
 
 async def until_gone(processes: list[psutil.Process]) -> None:
