@@ -28,6 +28,11 @@ def translated(doing: str) -> Iterator[None]:
         raise BrokerLost(f"RabbitMQ did not answer in time while {doing}") from error
     except (AMQPError, OSError, RuntimeError) as error:
         raise BrokerLost(f"RabbitMQ was lost while {doing}: {error}") from error
+    except Exception as error:
+        # aiormq fails what is pending with a plain Exception when the connection closes.
+        if type(error) is not Exception:
+            raise
+        raise BrokerLost(f"RabbitMQ was lost while {doing}") from error
 
 
 class DataPlane:

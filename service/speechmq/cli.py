@@ -1,0 +1,232 @@
+"""The command line: reads options, calls what does the work, makes an exit code of the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from speechmq.commandline.connection import connected
+from speechmq.commandline.exits import ExitCode, code_for, code_of, interruptible
+from speechmq.commandline.listen import listen as listen_to
+from speechmq.commandline.recording import read_recording
+from speechmq.commandline.report import show_result
+from speechmq.commandline.request import (
+    Wishes,
+    checked_stream_id,
+    new_stream_id,
+    read_config,
+    start_stream,
+)
+from speechmq.commandline.screen import print_plain, screen_for
+from speechmq.commandline.send import SendRequest
+from speechmq.commandline.send import send as send_recording
+from speechmq.commandline.subscription import subscribe
+from speechmq.commandline.summary import DEFINITIONS
+from speechmq.dev.demo import find_sample, run_demo, run_stack
+from speechmq.dev.rabbitmq_errors import DevelopmentBrokerError
+from speechmq.errors import RequestError, SpeechmqError
+from speechmq_schemas import Names
+
+EXIT_CODES = (
+    "Exit codes: 0 the stream ended; 1 it failed; 2 the options or the file are wrong; 3 no answer "
+    "in time, or no broker; 130 interrupted."
+)
+DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
+DEFAULT_NAMESPACE = "speechmq"
+
+app = typer.Typer(
+    name="speechmq",
+    help="Live speech over message queues.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Url = Annotated[str, typer.Option(envvar="SPEECHMQ_BROKER__URL", help="RabbitMQ's AMQP URL.")]
+Namespace = Annotated[
+    str,
+    typer.Option(envvar="SPEECHMQ_BROKER__NAMESPACE", help="What names of exchanges begin with."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON line an event, and nothing else.")]
+
+
+class Engine(StrEnum):
+    SPHINX = "sphinx"
+    LEDGER = "ledger"
+
+
+@app.command(epilog=f"{EXIT_CODES} Latencies in the summary. {DEFINITIONS}")
+def send(  # noqa: PLR0913, PLR0917  # each is an option
+    file: Annotated[Path, typer.Argument(help="A WAV file: mono; 16-bit PCM, float or µ-law.")],
+    stream_id: Annotated[str | None, typer.Option(help="A new one if not given.")] = None,
+    language: Annotated[str | None, typer.Option(help="[default: en]")] = None,
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="1 is real time.")] = 1.0,
+    url: Url = DEFAULT_URL,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    chunk_ms: Annotated[float, typer.Option(min=5, max=5000, help="Audio per message.")] = 100,
+    max_delay: Annotated[float | None, typer.Option(help="Seconds from word to final.")] = None,
+    end_of_utterance: Annotated[
+        float | None, typer.Option(help="Seconds of silence that end an utterance.")
+    ] = None,
+    config: Annotated[
+        str, typer.Option(help="JSON, or @FILE: the transcription_config to begin with.")
+    ] = "{}",
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds to wait for the end after the last message.")
+    ] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send a recording as if it were spoken now, and show its captions.
+
+    Ctrl-C ends the stream cleanly; a second one leaves at once.
+    """
+    with _told():
+        recording = read_recording(file)
+        wishes = Wishes(language, max_delay, end_of_utterance)
+        name = new_stream_id(file, secrets.token_hex(3)) if stream_id is None else stream_id
+        start = start_stream(name, recording, wishes.over(read_config(config)))
+        request = SendRequest(start, recording, chunk_ms, speed, timeout)
+        names = Names(namespace)
+        code = _run(lambda halt: _send(request, url, names, halt, as_json=as_json))
+    raise typer.Exit(code)
+
+
+async def _send(
+    request: SendRequest, url: str, names: Names, halt: asyncio.Event, *, as_json: bool
+) -> ExitCode:
+    console = Console()
+    async with connected(url, f"speechmq send {request.start.stream_id}") as connection:
+        if not as_json:
+            print_plain(console, f"sending as stream {request.start.stream_id}")
+        with screen_for(console, as_json=as_json, total=request.recording.seconds) as screen:
+            result = await send_recording(request, connection, names, screen, halt)
+    if not as_json:
+        show_result(console, result)
+    return code_of(result.end)
+
+
+@app.command(epilog=EXIT_CODES)
+def listen(
+    stream: Annotated[str | None, typer.Argument(help="A stream id; all streams if none.")] = None,
+    url: Url = DEFAULT_URL,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Leave when the stream is over, with 0 or 1.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the captions of one stream, or of all, as they come; Ctrl-C leaves."""
+    with _told():
+        if stream is not None:
+            checked_stream_id(stream)
+        elif until_end:
+            raise RequestError("--until-end needs a stream: speechmq listen STREAM --until-end")
+        names = Names(namespace)
+        code = _run(
+            lambda _: _listen(stream, url, names, until_end=until_end, as_json=as_json),
+            at_once=True,
+        )
+    raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
+
+
+async def _listen(
+    stream_id: str | None, url: str, names: Names, *, until_end: bool, as_json: bool
+) -> ExitCode:
+    async with connected(url, "speechmq listen") as connection:
+        events = await subscribe(connection, names.events, stream_id)
+        whom = "all streams" if stream_id is None else f"stream {stream_id}"
+        print(f"speechmq: listening to {whom}", file=sys.stderr, flush=True)
+        with screen_for(Console(), as_json=as_json, name_streams=stream_id is None) as screen:
+            return code_of(await listen_to(events, screen, until_end=until_end))
+
+
+@app.command(epilog=f"{EXIT_CODES} 3 also tells that a process did not start, or ended.")
+def dev(
+    demo: Annotated[bool, typer.Option("--demo", help="Send a recording, sum up, leave.")] = False,
+    engine: Annotated[Engine, typer.Option(help="What the emulator recognises with.")] = (
+        Engine.SPHINX
+    ),
+    file: Annotated[
+        Path | None, typer.Option(help="What --demo sends; the checkout's sample if not given.")
+    ] = None,
+    logs: Annotated[bool, typer.Option("--logs", help="Show the processes' logs too.")] = False,
+) -> None:
+    """Run a private RabbitMQ, the emulator and a worker until Ctrl-C, or for one recording."""
+    console, log = Console(), _show_log if logs else _drop_log
+    with _told():
+        if not demo:
+            if file is not None:
+                raise RequestError("--file names what --demo sends: give both")
+            code = _run(lambda _: run_stack(engine, console, log), at_once=True)
+            raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
+        chosen = find_sample() if file is None else file
+        code = _run(lambda _: run_demo(engine, chosen, console, log), at_once=True)
+    raise typer.Exit(code)
+
+
+@app.command()
+def worker(
+    check: Annotated[
+        bool, typer.Option("--check", help="Show the settings, secrets redacted, and leave.")
+    ] = False,
+) -> None:
+    """Serve streams until SIGTERM. Settings are environment variables: see --check."""
+    # Everything that a worker needs takes a second to import; the other commands don't need it.
+    from speechmq.app import check_settings, run_worker  # noqa: PLC0415
+
+    with _told():
+        code = check_settings() if check else run_worker()
+    raise typer.Exit(code)
+
+
+def _run(
+    work: Callable[[asyncio.Event], Awaitable[ExitCode]], *, at_once: bool = False
+) -> ExitCode:
+    return asyncio.run(interruptible(work, at_once=at_once))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells an error on purpose in one sentence, and leaves with its exit code."""
+    try:
+        yield
+    except SpeechmqError as error:
+        _leave(str(error), code_for(error))
+    except DevelopmentBrokerError as error:
+        _leave(str(error), ExitCode.NO_ANSWER)
+
+
+def _leave(text: str, code: ExitCode) -> NoReturn:
+    print(f"speechmq: {text}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _show_log(name: str, line: str) -> None:
+    print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+def _drop_log(name: str, line: str) -> None: ...
+
+
+def main() -> None:
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Folds events into captions: what to print, what to replace, what to leave out.
+
+Pure. Events may come twice and out of order: duplicates are known by ``message_id``, a partial is
+replaced by a newer one of its stream or by its final, and never comes back after it. Memory is
+bounded, so that one may listen for weeks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from speechmq_schemas import (
+    AudioGap,
+    Event,
+    FinalTranscript,
+    PartialTranscript,
+    StreamAccepted,
+    StreamDetached,
+    StreamEnded,
+    StreamFailed,
+    StreamResumed,
+    StreamStarted,
+    StreamWarning,
+)
+
+from .received import Received
+
+REMEMBERED_IDS = 4096
+REMEMBERED_STREAMS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something to keep: a final with its time on the stream's clock, or news of the stream."""
+
+    stream_id: str
+    kind: Literal["final", "news", "trouble"]
+    text: str
+    start_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What is being said now; takes the place of the stream's last one. Empty: nothing."""
+
+    stream_id: str
+    text: str
+
+
+Change = Line | Partial
+
+
+class Seen:
+    """Tells whether a message came before. Remembers the last ``limit`` ids."""
+
+    def __init__(self, limit: int = REMEMBERED_IDS) -> None:
+        self._limit = limit
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def again(self, message_id: str | None) -> bool:
+        """A message without an id is always new."""
+        if message_id is None:
+            return False
+        if message_id in self._ids:
+            return True
+        self._ids[message_id] = None
+        if len(self._ids) > self._limit:
+            self._ids.popitem(last=False)
+        return False
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The live line of one stream."""
+
+    final_up_to: int = 0
+    partial_position: tuple[int, int] = (-1, -1)
+    partial_segment: int = 0
+    partial_text: str = ""
+
+    def partial(self, event: PartialTranscript, position: tuple[int, int]) -> list[Change]:
+        if event.segment_id <= self.final_up_to or position < self.partial_position:
+            return []
+        self.partial_position, self.partial_segment = position, event.segment_id
+        return self._show(event.stream_id, event.transcript)
+
+    def final(self, event: FinalTranscript) -> list[Change]:
+        self.final_up_to = max(self.final_up_to, event.segment_id)
+        text = _plain(event.transcript)
+        lines: list[Change] = (
+            [Line(event.stream_id, "final", text, event.start_time)] if text else []
+        )
+        replaced = self.partial_segment <= self.final_up_to
+        return lines + (self._show(event.stream_id, "") if replaced else [])
+
+    def _show(self, stream_id: str, transcript: str) -> list[Change]:
+        text = _plain(transcript)
+        if text == self.partial_text:
+            return []
+        self.partial_text = text
+        return [Partial(stream_id, text)]
+
+
+@dataclass(slots=True)
+class Captions:
+    """One fold over the events of any number of streams."""
+
+    _seen: Seen = field(default_factory=Seen)
+    _streams: OrderedDict[str, _Stream] = field(default_factory=OrderedDict)
+
+    def apply(self, received: Received) -> list[Change]:
+        """What changes on the screen, in the order in which to change it."""
+        if self._seen.again(received.message.message_id):
+            return []
+        event = received.event
+        if isinstance(event, PartialTranscript):
+            return self._stream(event.stream_id).partial(event, received.position)
+        if isinstance(event, FinalTranscript):
+            return self._stream(event.stream_id).final(event)
+        if received.problem is not None:
+            return [Line(received.stream_id, "trouble", _plain(received.problem))]
+        return [] if event is None else self._news(event)
+
+    def _stream(self, stream_id: str) -> _Stream:
+        stream = self._streams.setdefault(stream_id, _Stream())
+        self._streams.move_to_end(stream_id)
+        if len(self._streams) > REMEMBERED_STREAMS:
+            self._streams.popitem(last=False)
+        return stream
+
+    def _news(self, event: Event) -> list[Change]:
+        tell = NEWS.get(type(event))
+        if tell is None:
+            return []
+        changes: list[Change] = [_line(event, *tell(event))]
+        over = isinstance(event, StreamEnded | StreamFailed)
+        stream = self._streams.pop(event.stream_id, None) if over else None
+        if stream is not None and stream.partial_text:
+            changes.insert(0, Partial(event.stream_id, ""))
+        return changes
+
+
+News = tuple[Literal["news", "trouble"], str]
+
+
+def _line(event: Event, kind: Literal["news", "trouble"], text: str) -> Line:
+    return Line(event.stream_id, kind, _plain(text))
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: transcripts are not to drive the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def _ended(event: StreamEnded) -> News:
+    gaps = f", {event.gap_seconds:.1f} s of gaps" if event.gap_seconds else ""
+    reason = "" if event.reason == "end" else f" ({event.reason})"
+    return "news", f"ended{reason} after {event.received_seconds:.1f} s of audio{gaps}"
+
+
+def _failed(event: StreamFailed) -> News:
+    fields = "".join(f"; {one.get('path')}: {one.get('reason')}" for one in event.fields)
+    again = "; it may be tried again" if event.retryable else ""
+    return "trouble", f"failed, {event.code}: {event.reason}{fields}{again}"
+
+
+def _gap(event: AudioGap) -> News:
+    chunks = f"chunks {event.first_seq} to {event.last_seq}"
+    return "trouble", f"no audio from {event.start_time:.2f} s to {event.end_time:.2f} s ({chunks})"
+
+
+NEWS: dict[type[Event], Callable[..., News]] = {
+    StreamAccepted: lambda event: ("news", "accepted"),
+    StreamStarted: lambda event: ("news", "recognition has started"),
+    StreamResumed: lambda event: (
+        "news",
+        f"recognition resumed at {event.origin:.2f} s: {event.reason}",
+    ),
+    StreamDetached: lambda event: ("news", f"handed over: {event.reason}"),
+    StreamWarning: lambda event: ("trouble", f"warning, {event.code}: {event.reason}"),
+    StreamEnded: _ended,
+    StreamFailed: _failed,
+    AudioGap: _gap,
+}

@@ -1,0 +1,97 @@
+"""Runs the development stack: for a recording, or until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+import speechmq
+from speechmq.commandline.connection import connected
+from speechmq.commandline.exits import ExitCode, code_of
+from speechmq.commandline.recording import read_recording
+from speechmq.commandline.report import show_result
+from speechmq.commandline.request import Wishes, new_stream_id, start_stream
+from speechmq.commandline.screen import print_plain, screen_for
+from speechmq.commandline.send import SendRequest, SendResult, send
+from speechmq.dev.child import Log
+from speechmq.dev.rabbitmq_source import URL_VARIABLE
+from speechmq.dev.stack import Stack, running_stack
+from speechmq.errors import RecordingError
+from speechmq_schemas import Names
+
+SAMPLE = Path("samples", "dialogue-16k-mono.wav")
+
+
+def find_sample() -> Path:
+    """The sample of the checkout that this package or the caller is in; else ``RecordingError``."""
+    for folder in (Path(speechmq.__file__).resolve().parents[2], Path.cwd()):
+        if (folder / SAMPLE).is_file():
+            return folder / SAMPLE
+    raise RecordingError(f"there is no {SAMPLE} here: name a recording with --file")
+
+
+async def run_demo(engine: str, file: Path, console: Console, log: Log) -> ExitCode:
+    """Sends one recording through the whole stack and tells what came of it."""
+    request = demo_request(file, secrets.token_hex(3))
+    async with running_stack(engine, tell=_teller(console), log=log) as stack:
+        print_plain(console, f"sending {file} as stream {request.start.stream_id}")
+        result = await _send(request, stack, console)
+        show_result(console, result)
+    return code_of(result.end)
+
+
+def demo_request(file: Path, token: str) -> SendRequest:
+    """What the demo sends: everything as a publisher would by default, and ends of utterance."""
+    recording = read_recording(file)
+    config = Wishes(end_of_utterance=0.5).over({})
+    return SendRequest(start_stream(new_stream_id(file, token), recording, config), recording)
+
+
+async def _send(request: SendRequest, stack: Stack, console: Console) -> SendResult:
+    async with connected(stack.amqp_url, "speechmq demo") as connection:
+        with screen_for(console, as_json=False, total=request.recording.seconds) as screen:
+            return await send(request, connection, Names(), screen, asyncio.Event())
+
+
+async def run_stack(engine: str, console: Console, log: Log) -> ExitCode:
+    """Keeps the stack up until cancelled."""
+    async with running_stack(engine, tell=_teller(console), log=log) as stack:
+        for line in directions(stack, _own_command()):
+            print_plain(console, line)
+        await asyncio.Event().wait()
+    return ExitCode.ENDED
+
+
+def directions(stack: Stack, command: str) -> list[str]:
+    """What one wants to know of a running stack, and can copy."""
+    url = f'"${URL_VARIABLE}"' if stack.given else shlex.quote(stack.amqp_url)
+    return [
+        "",
+        f"broker      {f'${URL_VARIABLE}' if stack.given else stack.amqp_url}",
+        f"recogniser  {stack.upstream_url}  (API key {stack.api_key})",
+        "",
+        "In another terminal:",
+        f"  {command} listen --url {url}",
+        f"  {command} send {SAMPLE} --url {url}",
+        "",
+        "Ctrl-C ends it all.",
+    ]
+
+
+def _own_command() -> str:
+    """How to call this command line again from a terminal like ours."""
+    if shutil.which("speechmq"):
+        return "speechmq"
+    beside = Path(sys.executable).with_name("speechmq")
+    return shlex.quote(str(beside)) if beside.is_file() else f"{sys.executable} -m speechmq.cli"
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    return lambda text: print_plain(console, f"· {text}")

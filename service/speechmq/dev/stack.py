@@ -1,0 +1,97 @@
+"""The whole of speechmq on one machine: a private broker, the emulator, a worker.
+
+The emulator and the worker are processes like any other: started, never imported. When one ends,
+the stack ends; when the stack ends, however that happens, so do they.
+"""
+
+import importlib.util
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from speechmq.commandline.tasks import task_group
+from speechmq.dev.child import Child, Log, Program, running
+from speechmq.dev.rabbitmq import Broker, GivenBroker, private_broker
+from speechmq.errors import ChildFailed
+from speechmq_schemas import Names
+
+EMULATOR = "speechmq_emulator"
+EMULATOR_READY = "speechmq-emulator: listening on "
+WORKER_READY = "speechmq: worker ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where to reach what runs.
+
+    The URL of the broker has credentials in it. Those of a private one may be shown; those of a
+    broker that was ``given`` are somebody's secret.
+    """
+
+    amqp_url: str
+    upstream_url: str
+    api_key: str
+    given: bool = False
+
+
+@asynccontextmanager
+async def running_stack(
+    engine: str, *, tell: Callable[[str], None], log: Log
+) -> AsyncIterator[Stack]:
+    """Run everything for the length of the block; `engine` is the emulator's.
+
+    `tell` hears of progress, `log` of every line of the children. Raises ``ChildFailed``, also in
+    the middle of the block, and ``DevelopmentBrokerError``.
+    """
+    if importlib.util.find_spec(EMULATOR) is None:
+        raise ChildFailed("the emulator is not installed here: pip install speechmq-emulator")
+    api_key = secrets.token_urlsafe(16)
+    tell("starting RabbitMQ")
+    async with private_broker(tell=tell) as broker:
+        tell(f"{broker}; starting the emulator")
+        async with running(emulator(engine, api_key), log=log) as (upstream, line):
+            upstream_url = line.removeprefix(EMULATOR_READY).strip()
+            stack = Stack(broker.url, upstream_url, api_key, isinstance(broker, GivenBroker))
+            tell("starting the worker")
+            async with (
+                running(worker(stack, os.environ), log=log) as (at_work, _),
+                _watched(broker, upstream, at_work),
+            ):
+                yield stack
+
+
+def emulator(engine: str, api_key: str) -> Program:
+    words = ("--port", "0", "--engine", engine, "--api-key", api_key)
+    command = (sys.executable, "-m", f"{EMULATOR}.cli", *words)
+    return Program("emulator", command, EMULATOR_READY, dict(os.environ))
+
+
+def worker(stack: Stack, inherited: Mapping[str, str]) -> Program:
+    """A worker with the settings that the caller's environment gives it, but on this stack."""
+    settings = {
+        "SPEECHMQ_BROKER__URL": stack.amqp_url,
+        "SPEECHMQ_BROKER__NAMESPACE": Names().namespace,
+        "SPEECHMQ_UPSTREAM__URL": stack.upstream_url,
+        "SPEECHMQ_UPSTREAM__API_KEY": stack.api_key,
+    }
+    command = (sys.executable, "-m", "speechmq.cli", "worker")
+    return Program("worker", command, WORKER_READY, {**inherited, **settings})
+
+
+@asynccontextmanager
+async def _watched(broker: Broker, *children: Child) -> AsyncIterator[None]:
+    """Ends the block with ``ChildFailed`` when one of them is gone."""
+    async with task_group() as tasks:
+        watching = [tasks.create_task(child.fail_when_ended()) for child in children]
+        watching.append(tasks.create_task(_fail_when_broker_ended(broker)))
+        yield
+        for task in watching:
+            task.cancel()
+
+
+async def _fail_when_broker_ended(broker: Broker) -> None:
+    code = await broker.ended()
+    raise ChildFailed(f"RabbitMQ ({broker}) ended with exit code {code}, though nobody asked it to")
