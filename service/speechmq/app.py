@@ -11,14 +11,16 @@ import sys
 import time
 from collections.abc import Callable
 
+from aiormq.abc import AbstractChannel
+
 from speechmq_schemas import Names
 
 from .broker.admission import Admission
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
-from .broker.plane import DataPlane, open_plane
+from .broker.plane import DataPlane, fail_when_closed, open_plane
 from .broker.topology import declare, shared
-from .errors import BrokerError, BrokerLost, SettingsError, SpeechmqError
+from .errors import BrokerError, BrokerLost, SettingsError, SpeechmqError, first_error
 from .manager import Manager
 from .settings import Settings
 
@@ -121,27 +123,30 @@ class Worker:
         names = Names(self._settings.broker.namespace)
         channel = await plane.channel()
         await declare(channel, shared(names, self._settings.broker.queue_type))
-        control = await self._control(plane, names)
+        early_channel = await plane.channel(on_return_raises=True)
+        control = self._control(plane, early_channel, names)
         manager = Manager(plane, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
-                streams = tasks.create_task(manager.run(self._ready))
-                stopper = tasks.create_task(self._drain_when_stopping(manager))
                 await control.start()
-                await streams
-                stopper.cancel()
+                others = [
+                    tasks.create_task(control.fail_when_lost()),
+                    tasks.create_task(
+                        fail_when_closed(early_channel, "the channel of early audio")
+                    ),
+                    tasks.create_task(self._drain_when_stopping(manager)),
+                ]
+                await manager.run(self._ready)
+                for task in others:
+                    task.cancel()
         except* BrokerError as group:
-            raise BrokerLost(str(group.exceptions[0])) from group
+            raise BrokerLost(str(first_error(group))) from group
         finally:
             await control.stop()
 
-    async def _control(self, plane: DataPlane, names: Names) -> ControlPlane:
-        early = EarlyAudio(
-            await plane.channel(on_return_raises=True),
-            names,
-            wait=self._settings.session.early_wait,
-            clock=time.monotonic,
-        )
+    def _control(self, plane: DataPlane, channel: AbstractChannel, names: Names) -> ControlPlane:
+        wait = self._settings.session.early_wait
+        early = EarlyAudio(channel, names, wait=wait, clock=time.monotonic)
         return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

@@ -90,3 +90,11 @@ class NoAnswer(SpeechmqError):
 
 class ChildFailed(SpeechmqError):
     """A process of the development stack ended or hung; the text ends with its last words."""
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group, however deep it lies."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # A claim whose stream has another consumer for this many heartbeats is a duplicate.
 PATIENCE = 3
+# Seconds before a stream whose channel was closed is tried again, so that it does not spin.
+PAUSE = 1.0
 # Redeclaring a queue renews its expiry; three times an expiry is often enough.
 RENEWALS = 3
 
@@ -86,7 +88,6 @@ class Manager:
             await self._stopped.wait()
             for stream in streams:
                 stream.cancel()
-        await self._claims.close()
 
     async def _fail_when_lost(self) -> None:
         await self._plane.wait_lost()
@@ -120,11 +121,19 @@ class Manager:
             return
         try:
             await self._own(claim, start)
-        except BrokerLost:
-            raise
+        except BrokerLost as error:
+            if self._plane.is_lost:
+                raise
+            await self._let_go(claim, start, error)
         except Exception as error:
-            log.exception("stream failed inside the worker", extra={"stream_id": start.stream_id})
+            log.exception("stream %s failed inside the worker", start.stream_id)
             await self._claims.bury(claim, "internal_error", str(error))
+
+    async def _let_go(self, claim: Claim, start: StartStream, error: BrokerLost) -> None:
+        """The broker closed this stream's channel alone: whoever claims it next starts afresh."""
+        log.warning("stream %s is given back: %s", start.stream_id, error)
+        await asyncio.sleep(PAUSE)
+        await self._claims.give_back(claim)
 
     async def _own(self, claim: Claim, start: StartStream) -> None:
         stream_id = start.stream_id
@@ -148,7 +157,7 @@ class Manager:
             if not consumers:
                 return consumers is not None
             await asyncio.sleep(self._settings.broker.heartbeat)
-        log.warning("dropped a duplicate claim", extra={"stream_id": stream_id})
+        log.warning("a duplicate claim of stream %s is dropped", stream_id)
         return False
 
     def _topology(self, claim: Claim, start: StartStream) -> StreamTopology:

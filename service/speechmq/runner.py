@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
-from .errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
+from .errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable, first_error
 from .session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -35,6 +35,7 @@ from .session.outputs import (
     Outcome,
     Output,
     Publish,
+    SaveCheckpoint,
     SendAudio,
     StartRecognition,
 )
@@ -43,7 +44,7 @@ from .upstream.connection import ABNORMAL_CLOSURE, Connection
 from .upstream.messages import MalformedMessage, end_of_stream, start_recognition
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-BrokerWork = Publish | Acknowledge | DeadLetter
+BrokerWork = Publish | SaveCheckpoint | Acknowledge | DeadLetter
 
 # The connection that an input comes from, or nothing for the broker and the clock.
 Source = asyncio.Task[None] | None
@@ -84,13 +85,15 @@ class Runner:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 writer = tasks.create_task(self._work_for_broker())
+                watcher = tasks.create_task(self._queue.fail_when_closed())
                 self._perform(self.stream.open(self._clock()))
                 await self._queue.consume(self._deliver)
                 outcome = await self._drive()
-                writer.cancel()
+                for task in (writer, watcher):
+                    task.cancel()
                 self._close_connection()
         except BaseExceptionGroup as group:
-            raise _first(group) from group
+            raise first_error(group) from group
         return outcome
 
     def drain(self, reason: str) -> None:
@@ -128,7 +131,7 @@ class Runner:
             match output:
                 case SendAudio(audio):
                     self._upstream_work.put_nowait(audio)
-                case Publish() | Acknowledge() | DeadLetter():
+                case Publish() | SaveCheckpoint() | Acknowledge() | DeadLetter():
                     self._give_broker(output)
                 case EndAudio(chunks):
                     self._upstream_work.put_nowait(end_of_stream(chunks))
@@ -164,6 +167,9 @@ class Runner:
                     await self._publisher.publish(publish)
                     if publish.confirm:
                         self._deliver(Published(publish.seq))
+                case SaveCheckpoint(seq, checkpoint):
+                    await self._publisher.save(checkpoint)
+                    self._deliver(Published(seq))
                 case Acknowledge(tag):
                     await self._queue.acknowledge(tag)
                 case DeadLetter(tag, code, reason):
@@ -220,15 +226,7 @@ class Runner:
 
 
 def _how_lost(group: BaseExceptionGroup[UpstreamLost | MalformedMessage]) -> ConnectionLost:
-    error = _first(group)
+    error = first_error(group)
     if isinstance(error, UpstreamLost):
         return ConnectionLost(error.code, error.reason)
     return ConnectionLost(ABNORMAL_CLOSURE, str(error))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of a group, however deep it lies."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

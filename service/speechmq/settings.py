@@ -86,6 +86,8 @@ class SessionSettings(Section):
     """Wait for a missing message, before silence takes its place"""
     early_wait: Seconds = 10.0
     """Wait of audio for its stream's start"""
+    max_missing: Count = 100_000
+    """A message whose `seq` lies further ahead is refused"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0
     """Audio that one message may carry"""
     max_gap: Annotated[float, Field(gt=0, le=3600)] = 60.0

@@ -152,11 +152,11 @@ async def test_words_are_whole_when_the_worker_is_killed_in_mid_stream(
     ):
         ears = speaker.ears
         await speaker.start("one")
-        speech = asyncio.create_task(speaker.say("one", numbers, speed=4.0))
+        next_seq = await speaker.say("one", numbers[:30], finish=False)
         await ears.wait_for(lambda: len(ears.words("one")) >= 10)
         await later.enter_async_context(running_worker(namespace.url, upstream.url))
         first.kill()
-        await speech
+        await speaker.say("one", numbers[30:], first_seq=next_seq)
         await ears.until_over("one")
         await namespace.wait_for_queues(is_clean)
     assert ears.words("one") == said(numbers)
@@ -174,12 +174,12 @@ async def test_worker_that_is_told_to_stop_hands_its_streams_over(namespace: Nam
     ):
         ears = speaker.ears
         await speaker.start("one")
-        speech = asyncio.create_task(speaker.say("one", numbers, speed=4.0))
+        next_seq = await speaker.say("one", numbers[:30], finish=False)
         await ears.wait_for(lambda: len(ears.words("one")) >= 10)
         await later.enter_async_context(running_worker(namespace.url, upstream.url))
         first.terminate()
         assert await first.ended() == 0
-        await speech
+        await speaker.say("one", numbers[30:], first_seq=next_seq)
         await ears.until_over("one")
         await namespace.wait_for_queues(is_clean)
     assert ears.words("one") == said(numbers)

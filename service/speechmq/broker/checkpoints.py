@@ -42,13 +42,13 @@ async def take_over(channel: AbstractChannel, names: Names, stream_id: str) -> T
     with translated(f"reading {queue}"):
         found = await channel.basic_get(queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
-        await _raise_fence(channel, queue, 1, None)
+        await write_checkpoint(channel, queue, 1, None)
         return Takeover(1, None, is_over=False)
     epoch, checkpoint = _read(queue, found)
     event = found.header.properties.message_type
     if event in TOLD_AGAIN:
         await _tell_again(channel, names, found)
-    await _raise_fence(channel, queue, epoch + 1, checkpoint)
+    await write_checkpoint(channel, queue, epoch + 1, checkpoint)
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
     return Takeover(epoch + 1, checkpoint, is_over=event in LAST_WORDS)
@@ -77,9 +77,10 @@ async def _tell_again(channel: AbstractChannel, names: Names, found: DeliveredMe
         )
 
 
-async def _raise_fence(
+async def write_checkpoint(
     channel: AbstractChannel, queue: str, epoch: int, checkpoint: Checkpoint | None
 ) -> None:
+    """Puts a checkpoint that belongs to no event into ``queue``; returns when it is confirmed."""
     headers: dict[str, Any] = {"epoch": epoch}
     if checkpoint is not None:
         headers["checkpoint"] = checkpoint.encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands as spec
@@ -14,7 +15,7 @@ from pamqp import commands as spec
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
 from .dead_letters import bury
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, close_quietly, fail_when_closed, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class Claims:
             reason=reason,
         )
         await self.settle(claim)
+
+    async def fail_when_closed(self) -> NoReturn:
+        """Raises ``BrokerLost``: without its channel no claim is held any more."""
+        await fail_when_closed(self._channel, f"the consumer of {self._names.claims}")
 
     async def close(self) -> None:
         """Every claim that is still held goes back to the queue."""

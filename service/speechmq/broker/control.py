@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from aio_pika import IncomingMessage
 from aiormq.exceptions import AMQPError
@@ -56,7 +56,9 @@ class ControlPlane:
             ack_policy=AckPolicy.MANUAL,
             graceful_timeout=GRACE,
             logger=None,
+            on_close=[self._on_close],
         )
+        self._closed = asyncio.Event()
         self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
         self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
 
@@ -73,6 +75,15 @@ class ControlPlane:
             await self._broker.start()
         except (AMQPError, OSError) as error:
             raise BrokerError(f"the control plane cannot reach RabbitMQ: {error}") from error
+
+    def _on_close(self, *_: object) -> None:
+        self._closed.set()
+
+    async def fail_when_lost(self) -> NoReturn:
+        """Raises ``BrokerLost``. FastStream would reconnect by itself, but may come back without
+        its consumers; a control plane that was lost is made anew instead."""
+        await self._closed.wait()
+        raise BrokerLost("the connection of the control plane is gone")
 
     async def stop(self) -> None:
         """Takes no more messages, and waits for those in hand."""

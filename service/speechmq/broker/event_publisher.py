@@ -12,8 +12,10 @@ from speechmq_schemas import SCHEMA_VERSION, Names, event_routing_key, message_i
 from speechmq_schemas.amqp import JSON
 from speechmq_schemas.routing import upstream_routing_key
 
+from ..session.checkpoint import Checkpoint
 from ..session.events import Event, UpstreamMessage, encode
 from ..session.outputs import Publish
+from .checkpoints import write_checkpoint
 from .plane import translated
 
 
@@ -31,6 +33,7 @@ class EventPublisher:
     ) -> None:
         self._channel = channel
         self._exchange = names.events
+        self._state = names.state(stream_id)
         self._stream_id = stream_id
         self._epoch = epoch
         self._timeout = timeout
@@ -50,6 +53,10 @@ class EventPublisher:
                 properties=self._properties(name, publish),
                 timeout=self._timeout,
             )
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Writes the checkpoint without an event. Raises ``BrokerLost``."""
+        await write_checkpoint(self._channel, self._state, self._epoch, checkpoint)
 
     def _properties(self, name: str, publish: Publish) -> spec.Basic.Properties:
         headers: dict[str, Any] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import NoReturn
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
@@ -68,9 +69,27 @@ class DataPlane:
         finally:
             await close_quietly(channel)
 
+    @property
+    def is_lost(self) -> bool:
+        return self._connection.is_closed
+
     async def wait_lost(self) -> None:
         """Returns when the connection is gone, for whatever reason."""
         await asyncio.wait([self._connection.closing])
+
+
+async def fail_when_closed(channel: AbstractChannel, what: str) -> NoReturn:
+    """Raises ``BrokerLost`` when ``channel`` is closed, or the broker cancels a consumer on it,
+    as it does when the queue is deleted. Neither is told otherwise to one who only listens."""
+    cancelled = asyncio.get_running_loop().create_future()
+
+    def on_cancel(_frame: object) -> None:
+        if not cancelled.done():
+            cancelled.set_result(None)
+
+    channel.on_consumer_cancel_callbacks.add(on_cancel)
+    await asyncio.wait([cancelled, channel.closing], return_when=asyncio.FIRST_COMPLETED)
+    raise BrokerLost(f"the broker closed {what}")
 
 
 async def close_quietly(channel: AbstractChannel) -> None:

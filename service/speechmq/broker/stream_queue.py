@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from ..session.inputs import Delivered
 from .dead_letters import bury
 from .deliveries import read_delivery
-from .plane import close_quietly, translated
+from .plane import close_quietly, fail_when_closed, translated
 from .topology import StreamTopology, declare_queue
 
 
@@ -35,6 +36,10 @@ class StreamQueue:
 
         with translated(f"consuming {self.topology.stream.name}"):
             await self.channel.basic_consume(self.topology.stream.name, on_message)  # type: ignore[arg-type]
+
+    async def fail_when_closed(self) -> NoReturn:
+        """Raises ``BrokerLost`` when the queue or the channel is gone."""
+        await fail_when_closed(self.channel, f"the consumer of {self.topology.stream.name}")
 
     async def acknowledge(self, tag: int) -> None:
         """Acknowledges every delivery up to ``tag``."""

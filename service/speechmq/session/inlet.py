@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from . import events, inputs
 from .checkpoint import Gap
-from .intake import Intake, Refusal, after_end
+from .intake import Intake, Refusal, after_end, too_far
 from .journal import Journal
 from .order import Place, Sequenced
 from .outputs import Acknowledge, DeadLetter, Output
@@ -47,8 +47,10 @@ class Inlet:
             case Place.LATE:
                 reason = f"message {delivery.seq} came after its gap was declared"
                 self._journal.warn("late_chunk", reason)
-            case Place.AFTER_END:
-                self._refuse([after_end(delivery, self._intake.end_seq or 0)])
+            case Place.AFTER_END if self._intake.end:
+                self._refuse([after_end(delivery, self._intake.end)])
+            case Place.TOO_FAR:
+                self._refuse([too_far(delivery, self._intake.order.expected)])
         self.settle()
         self._watch_hole(now)
 
@@ -66,10 +68,6 @@ class Inlet:
         tag = self._intake.settlement.advance()
         if tag is not None:
             self._emit(Acknowledge(tag))
-
-    def end(self) -> None:
-        """The stream ends where it is, whatever is still missing."""
-        self._refuse(self._intake.end(self._intake.order.expected))
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         for refusal in refusals:
@@ -121,13 +119,17 @@ class Inlet:
 
     def _release_uncovered(self) -> None:
         sample = self._intake.timeline.oldest(self._limits.prefetch // 10)
-        if not sample:
+        if not sample or self._journal.is_giving_up:
             return
-        self._intake.release(sample)
-        self.settle()
+        self._journal.give_up(sample)
         seconds = self._spec.seconds(sample)
         self._journal.warn(
             "replay_window_exceeded",
-            f"upstream finalises nothing: audio before {seconds} s was acknowledged uncovered, "
+            f"upstream finalises nothing: audio before {seconds} s is let go uncovered, "
             "and would be missing if this session were lost now",
         )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the broker holds back what the publisher sends."""
+        return len(self._intake.settlement) >= self._limits.prefetch

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from .checkpoint import Checkpoint, Gap, Totals
 from .inputs import ChunkDelivered, EndDelivered
-from .order import Order, Place, Sequenced
+from .order import REMEMBERED_GAPS, Order, Place, Sequenced
 from .settlement import Settlement
 from .spec import Limits, StreamSpec
 from .timeline import Timeline
@@ -25,9 +25,22 @@ class Refusal:
     gap: Gap | None = None
 
 
-def after_end(delivery: Sequenced, end_seq: int) -> Refusal:
-    reason = f"message {delivery.seq} came behind the end of the stream, which has seq {end_seq}"
+@dataclass(frozen=True, slots=True)
+class End:
+    """``last_seq`` is the last message that counts; a successor begins with ``resume_seq``."""
+
+    last_seq: int
+    resume_seq: int
+
+
+def after_end(delivery: Sequenced, end: End) -> Refusal:
+    reason = f"message {delivery.seq} came behind the stream's end, message {end.last_seq}"
     return Refusal(delivery.tag, "after_end", reason)
+
+
+def too_far(delivery: Sequenced, expected: int) -> Refusal:
+    reason = f"message {delivery.seq} is too far ahead: {expected} is the next"
+    return Refusal(delivery.tag, "seq_too_far", reason)
 
 
 class Intake:
@@ -36,44 +49,57 @@ class Intake:
     def __init__(self, spec: StreamSpec, limits: Limits, checkpoint: Checkpoint) -> None:
         self._spec = spec
         self._limits = limits
+        self._first_seq = checkpoint.next_seq
         self._known_gaps = {gap.first_seq: gap for gap in checkpoint.gaps}
+        self._typical_samples = 0
         self.order = Order(checkpoint.next_seq, checkpoint.gaps)
         self.timeline = Timeline(checkpoint.position)
         self.settlement = Settlement()
         self.totals: Totals = checkpoint.totals
-        self.end_seq: int | None = None
-        self._typical_samples = 0
+        self.end: End | None = None
+        self._place_known_gaps()
 
     def offer(self, delivery: Sequenced) -> Place:
-        """Takes one delivery in. Repeats are settled here; a late chunk is the caller's to tell."""
+        """Takes one delivery in. Repeats are settled here; what else does not fit is the caller's.
+
+        What a predecessor saw covered may be delivered once more, which is no publisher's mistake.
+        """
         self.settlement.opened(delivery.tag)
-        if self.end_seq is not None and delivery.seq > self.end_seq:
+        if self.end is not None and delivery.seq > self.end.last_seq:
             return Place.AFTER_END
+        if delivery.seq - self.order.expected > self._limits.max_missing:
+            return Place.TOO_FAR
         place = self.order.offer(delivery)
         if place in (Place.DUPLICATE, Place.LATE):
             self.settlement.close(delivery.tag)
-            self.totals = replace(self.totals, duplicates=self.totals.duplicates + 1)
+            if delivery.seq >= self._first_seq:
+                self.totals = replace(self.totals, duplicates=self.totals.duplicates + 1)
         return place
 
     def place_ready(self) -> list[Refusal]:
         """Puts in place what is in order, including the gaps that a predecessor declared."""
         refusals: list[Refusal] = []
-        while True:
-            while known := self._known_gaps.pop(self.order.expected, None):
-                self._place_gap(known)
-            delivery = self.order.take()
-            if delivery is None:
-                return refusals
+        while (delivery := self.order.take()) is not None:
             if isinstance(delivery, EndDelivered):
-                return refusals + self.end(delivery.seq)
+                return refusals + self._end(End(delivery.seq, resume_seq=delivery.seq))
             refusal = self._place(delivery)
             if refusal:
                 refusals.append(refusal)
+            self._place_known_gaps()
+        return refusals
 
-    def end(self, seq: int) -> list[Refusal]:
-        """The stream has no message behind ``seq``; refuses those that came all the same."""
-        self.end_seq = seq
-        return [after_end(held, seq) for held in self.order.drop_held()]
+    def _place_known_gaps(self) -> None:
+        while known := self._known_gaps.pop(self.order.expected, None):
+            self._place_gap(known)
+
+    def end_here(self) -> None:
+        """The publisher has vanished: the stream ends without a message that says so."""
+        expected = self.order.expected
+        self._end(End(expected - 1, resume_seq=expected))
+
+    def _end(self, end: End) -> list[Refusal]:
+        self.end = end
+        return [after_end(held, end) for held in self.order.drop_held()]
 
     def _place(self, delivery: ChunkDelivered) -> Refusal | None:
         samples, remainder = divmod(len(delivery.audio), self._spec.sample_bytes)
@@ -145,16 +171,21 @@ class Intake:
         for piece in pieces:
             if piece.gap:
                 gaps.setdefault(piece.seq, piece.gap)
+        kept = tuple(gaps.values())[:REMEMBERED_GAPS]
         totals = replace(
             self.totals,
             finals=finals,
             chunks=self.totals.chunks - sum(piece.tag is not None for piece in pieces),
-            gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in gaps.values()),
+            gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in kept),
         )
         return Checkpoint(
-            next_seq=pieces[0].seq if pieces else self.end_seq or self.order.expected,
+            next_seq=pieces[0].seq if pieces else self._next_seq,
             position=pieces[0].start if pieces else self.timeline.position,
             watermark=watermark,
-            gaps=tuple(gaps.values()),
+            gaps=kept,
             totals=totals,
         )
+
+    @property
+    def _next_seq(self) -> int:
+        return self.order.expected if self.end is None else self.end.resume_seq

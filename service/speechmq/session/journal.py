@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from .checkpoint import Checkpoint
 from .events import Event, FinalTranscript, StreamEnded, StreamWarning
 from .intake import Intake
-from .outputs import Output, Publish
+from .outputs import Output, Publish, SaveCheckpoint
 from .spec import Limits, StreamSpec
 
 
@@ -33,6 +34,7 @@ class Journal:
         self._context = limits.resume_context
         self._intake = intake
         self._uncovered: deque[tuple[int, int]] = deque()
+        self._given_up = 0
         self.seq = 0
         self.finals = checkpoint.totals.finals
         self.watermark = checkpoint.watermark
@@ -56,17 +58,31 @@ class Journal:
         self._emit(Publish(event, self.seq, checkpoint=checkpoint))
 
     def publish_final(self, final: FinalTranscript) -> None:
-        """No final covers audio that was never sent, whatever time upstream puts on it."""
+        """No final covers audio that was never sent, and none takes back what was covered."""
         sent = self._spec.seconds(self._intake.timeline.sent)
         self.watermark = max(self.watermark, min(final.end_time, sent))
         self.finals = final.segment_id
-        self.publish_state(final)
+        self.publish_state(replace(final, end_time=self.watermark))
         self._uncovered.append((self.seq, self._covered))
+
+    def give_up(self, sample: int) -> None:
+        """Lets go of audio up to ``sample`` that no final covers, once the checkpoint says so."""
+        self._given_up = sample
+        self.seq += 1
+        checkpoint = self._intake.checkpoint(sample, self.watermark, self.finals)
+        self._emit(SaveCheckpoint(self.seq, checkpoint))
+        self._uncovered.append((self.seq, sample))
+
+    @property
+    def is_giving_up(self) -> bool:
+        """Whether audio that was given up is not yet let go."""
+        return any(sample == self._given_up for _, sample in self._uncovered)
 
     @property
     def _covered(self) -> int:
         """The end, in samples, of the audio that nobody need hear again, less the run-up."""
-        return self._spec.samples(self.watermark - self._context)
+        covered = self._spec.samples(self.watermark - self._context)
+        return max(covered, self._given_up)
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:
         """The stream's last word. Everything is final now, also what no final's end reached."""

@@ -10,8 +10,9 @@ from .inputs import ChunkDelivered, EndDelivered
 
 Sequenced = ChunkDelivered | EndDelivered
 
-# A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same.
-REMEMBERED_GAPS = 64
+# A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same; a
+# checkpoint, which travels in one frame, names as many.
+REMEMBERED_GAPS = 256
 
 
 class Place(Enum):
@@ -22,6 +23,7 @@ class Place(Enum):
     DUPLICATE = "duplicate"
     LATE = "late"
     AFTER_END = "after end"
+    TOO_FAR = "too far"
 
 
 class Order:

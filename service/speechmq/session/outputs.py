@@ -52,6 +52,14 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveCheckpoint:
+    """Write the checkpoint without an event; the confirm comes back as ``Published(seq)``."""
+
+    seq: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Acknowledge every delivery up to and including ``tag``."""
 
@@ -87,6 +95,7 @@ Output: TypeAlias = (
     | EndAudio
     | CloseConnection
     | Publish
+    | SaveCheckpoint
     | Acknowledge
     | DeadLetter
     | Finish

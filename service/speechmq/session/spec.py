@@ -39,7 +39,7 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds and deadlines, in seconds unless the name says otherwise."""
+    """Deadlines and amounts of audio in seconds; settings.py says what each is."""
 
     window: float = 8.0
     window_chunks: int = 512
@@ -47,6 +47,7 @@ class Limits:
     resume_context: float = 0.5
     gap_timeout: float = 2.0
     early_wait: float = 10.0
+    max_missing: int = 100_000
     max_chunk: float = 5.0
     max_gap: float = 60.0
     idle_timeout: float = 300.0

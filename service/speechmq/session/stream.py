@@ -136,9 +136,7 @@ class Stream:
             return
         self._timers.set(Timer.IDLE, now + self._idle_timeout)
         self._inlet.take(delivery, now)
-        self._pump(now)
-        self._inlet.relieve(now, may_release=self.state is State.STREAMING)
-        self._pump(now)
+        self._advance(now)
 
     def _on_garbage(self, delivery: inputs.GarbageDelivered, _now: float) -> None:
         if self.state is not State.CLOSING:
@@ -166,11 +164,11 @@ class Stream:
             self.limits,
             self.intake.timeline,
             journal=self.journal,
-            delimiter=str(received.language_pack_info.get("word_delimiter", " ")),
+            delimiter=received.word_delimiter,
             now=now,
         )
         self._announce(received, self._session.origin)
-        self._pump(now)
+        self._advance(now)
 
     def _announce(self, received: upstream.RecognitionStarted, origin: float) -> None:
         spec = self.spec
@@ -185,6 +183,12 @@ class Stream:
             )
         self._resumes = "upstream_lost"
 
+    def _advance(self, now: float) -> None:
+        """Sends what can be sent, also what is freed when the prefetch is used up."""
+        self._pump(now)
+        self._inlet.relieve(now, may_release=self.state is State.STREAMING)
+        self._pump(now)
+
     def _pump(self, now: float) -> None:
         """Sends what the window has room for; behind the last chunk, the end."""
         if self.state is not State.STREAMING:
@@ -195,7 +199,7 @@ class Stream:
             self._emit(SendAudio(audio))
         if was_idle and not session.window.is_empty:
             self._timers.set(Timer.ANSWER, now + self.limits.answer_timeout)
-        if self.intake.end_seq is not None and session.has_sent_all:
+        if self.intake.end is not None and session.has_sent_all:
             self.state = State.ENDING
             self._timers.set(Timer.END, now + self.limits.end_timeout)
             self._emit(EndAudio(session.window.sent_chunks))
@@ -207,7 +211,7 @@ class Stream:
             self._timers.stop(Timer.ANSWER)
         else:
             self._timers.set(Timer.ANSWER, now + self.limits.answer_timeout)
-        self._pump(now)
+        self._advance(now)
 
     @property
     def _live_session(self) -> Session:
@@ -308,7 +312,7 @@ class Stream:
                     self._connect(now)
                 case Timer.HOLE:
                     self._inlet.give_up_hole(now)
-                    self._pump(now)
+                    self._advance(now)
                 case Timer.IDLE:
                     self._on_idle_timeout(now)
                 case _:
@@ -326,11 +330,15 @@ class Stream:
         return Failure("end_timeout", f"no end of transcript came in {limits.end_timeout} s")
 
     def _on_idle_timeout(self, now: float) -> None:
-        if self.intake.end_seq is not None:
+        """A publisher whose audio is held back, or still on its way, has not vanished."""
+        if self.intake.end is not None:
+            return
+        if self._inlet.is_full or self.intake.order.has_hole:
+            self._timers.set(Timer.IDLE, now + self._idle_timeout)
             return
         self._end_reason = "idle"
         self.journal.warn("idle", f"no message came for {self._idle_timeout} s; the stream ends")
-        self._inlet.end()
+        self.intake.end_here()
         self._pump(now)
 
     @property

@@ -48,7 +48,7 @@ class Relocation:
         if not trims and not self.origin:
             _require_list(raw)
             return start, end, metadata.transcript, raw
-        results = [shifted(result, self.origin) for result in _decode(raw)]
+        results = _shifted_all(_decode(raw), self.origin)
         if not trims:
             return start, end, metadata.transcript, results
         kept = [result for result in results if _midpoint(result) > self._watermark]
@@ -65,6 +65,13 @@ def _decode(raw: msgspec.Raw) -> list[Result]:
         return _results.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise MalformedMessage(f"upstream sent results that cannot be read: {error}") from error
+
+
+def _shifted_all(results: list[Result], offset: float) -> list[Result]:
+    try:
+        return [shifted(result, offset) for result in results]
+    except OverflowError as error:
+        raise MalformedMessage(f"upstream sent a time that is no time: {error}") from error
 
 
 def shifted(result: Result, offset: float) -> Result:

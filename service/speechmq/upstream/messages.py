@@ -33,6 +33,11 @@ class RecognitionStarted(ServerMessage, frozen=True, tag="RecognitionStarted"):
     id: str = ""
     language_pack_info: dict[str, Any] = {}
 
+    @property
+    def word_delimiter(self) -> str:
+        delimiter = self.language_pack_info.get("word_delimiter")
+        return delimiter if isinstance(delimiter, str) else " "
+
 
 class AudioAdded(ServerMessage, frozen=True, tag="AudioAdded"):
     """Upstream has read the chunk: ``seq_no`` counts the chunks of the session from 1."""

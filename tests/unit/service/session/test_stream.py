@@ -45,6 +45,7 @@ from speechmq.session.outputs import (
     OpenConnection,
     Outcome,
     Publish,
+    SaveCheckpoint,
     SendAudio,
     StartRecognition,
 )
@@ -306,7 +307,7 @@ def test_message_behind_the_end_is_refused_in_whatever_order_they_come(
     stream = started_stream()
     deliveries: dict[int, Input] = {1: end(1, tag=1), 2: chunk(2, tag=2)}
     outputs = drive(stream, *[deliveries[one] for one in order])
-    reason = "message 2 came behind the end of the stream, which has seq 1"
+    reason = "message 2 came behind the stream's end, message 1"
     assert [one for one in outputs if isinstance(one, DeadLetter)] == [
         DeadLetter(2, "after_end", reason)
     ]
@@ -539,20 +540,25 @@ def test_drained_stream_leaves_its_checkpoint_and_acknowledges_nothing_uncovered
     assert drive(stream, DrainRequested("again"), Published(3)) == [Finish(Outcome.DETACHED)]
 
 
-def test_oldest_audio_is_acknowledged_with_a_warning_when_upstream_finalises_nothing() -> None:
+def test_oldest_audio_is_let_go_with_a_checkpoint_and_a_warning_when_upstream_finalises_nothing() -> (
+    None
+):
     stream = started_stream(prefetch=20)
     drive(stream, *[chunk(seq) for seq in range(1, 18)])
     warning = events.StreamWarning(
         "s",
         "replay_window_exceeded",
-        "upstream finalises nothing: audio before 0.2 s was acknowledged uncovered, "
+        "upstream finalises nothing: audio before 0.2 s is let go uncovered, "
         "and would be missing if this session were lost now",
     )
-    assert drive(stream, chunk(18)) == [
+    left = Checkpoint(next_seq=3, position=2 * CHUNK, totals=Totals(chunks=2))
+    assert drive(stream, chunk(18), chunk(19)) == [
         SendAudio(audio(18)),
-        Acknowledge(2),
-        Publish(warning, 2),
+        SaveCheckpoint(2, left),
+        Publish(warning, 3),
+        SendAudio(audio(19)),
     ]
+    assert drive(stream, Published(2)) == [Acknowledge(2)]
 
 
 def test_hole_gives_way_before_the_prefetch_is_used_up() -> None:
