@@ -1,0 +1,1 @@
+"""The Speechmatics Realtime protocol, seen from the server: no sockets, no clock, no engine."""
