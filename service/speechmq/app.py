@@ -12,15 +12,25 @@ import time
 from collections.abc import Callable
 
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelPreconditionFailed
 
 from speechmq_schemas import Names
 
+from .broker import tolerance
 from .broker.admission import Admission
+from .broker.claims import Claims
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
-from .broker.plane import DataPlane, fail_when_closed, open_plane
+from .broker.plane import DataPlane, fail_when_closed, open_plane, translated
 from .broker.topology import declare, shared
-from .errors import BrokerError, BrokerLost, SettingsError, SpeechmqError, first_error
+from .errors import (
+    BrokerError,
+    BrokerLost,
+    SettingsError,
+    SpeechmqError,
+    TopologyMismatch,
+    first_error,
+)
 from .manager import Manager
 from .settings import Settings
 
@@ -50,6 +60,7 @@ def run_worker() -> int:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         settings = Settings.load()
+        tolerance.install()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(Worker(settings, ready=_announce).run())
     except SettingsError as error:
@@ -96,7 +107,7 @@ class Worker:
                     pause, was_connected = FIRST_PAUSE, True
                     await self._work(plane)
             except BrokerError as error:
-                if not was_connected:
+                if not was_connected or isinstance(error, TopologyMismatch):
                     raise
                 log.warning("%s; trying again in %.1f s", error, pause)
                 await self._rest(pause)
@@ -122,10 +133,11 @@ class Worker:
         """Runs on one data plane until it is lost or the worker is to stop."""
         names = Names(self._settings.broker.namespace)
         channel = await plane.channel()
-        await declare(channel, shared(names, self._settings.broker.queue_type))
-        early_channel = await plane.channel(on_return_raises=True)
+        await self._declare(channel, names)
+        early_channel = await plane.channel()
         control = self._control(plane, early_channel, names)
-        manager = Manager(plane, self._settings, clock=time.monotonic)
+        claims = await Claims.open(plane, names, self._settings.worker.capacity)
+        manager = Manager(plane, claims, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
                 await control.start()
@@ -144,9 +156,18 @@ class Worker:
         finally:
             await control.stop()
 
+    async def _declare(self, channel: AbstractChannel, names: Names) -> None:
+        try:
+            with translated("declaring exchanges and queues"):
+                await declare(channel, shared(names, self._settings.broker.queue_type))
+        except BrokerLost as error:
+            if isinstance(error.__cause__, ChannelPreconditionFailed):
+                raise TopologyMismatch(error.__cause__) from error
+            raise
+
     def _control(self, plane: DataPlane, channel: AbstractChannel, names: Names) -> ControlPlane:
         wait = self._settings.session.early_wait
-        early = EarlyAudio(channel, names, wait=wait, clock=time.monotonic)
+        early = EarlyAudio(channel, names, wait=wait, clock=time.time)
         return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

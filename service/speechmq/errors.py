@@ -22,6 +22,16 @@ class BrokerLost(BrokerError):
     """The connection to RabbitMQ is gone; everything that was unacknowledged comes back."""
 
 
+class TopologyMismatch(BrokerError):
+    """An exchange or queue of ours exists with other arguments."""
+
+    def __init__(self, told: Exception) -> None:
+        super().__init__(
+            f"RabbitMQ has something of this name that was declared otherwise: {told}; delete it, "
+            "or choose another SPEECHMQ_BROKER__NAMESPACE or SPEECHMQ_BROKER__QUEUE_TYPE"
+        )
+
+
 class UpstreamError(SpeechmqError):
     """The upstream recogniser cannot be used."""
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from functools import partial
 
-from speechmq_schemas import ContractError, Names, StartStream
+from aiormq.abc import AbstractChannel
 
+from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
+
+from .broker.announcements import announce
 from .broker.checkpoints import Takeover, take_over
 from .broker.claims import Claim, Claims
 from .broker.event_publisher import EventPublisher
-from .broker.plane import DataPlane
-from .broker.stream_queue import StreamQueue
+from .broker.plane import DataPlane, close_quietly
+from .broker.stream_queue import StreamQueue, delete_queues
 from .broker.topology import StreamTopology, per_stream
-from .errors import BrokerLost
+from .errors import BrokerError, BrokerLost, first_error
 from .runner import Runner
 from .session.outputs import Outcome
 from .session.spec import StreamSpec
@@ -44,16 +48,21 @@ class Manager:
     def __init__(
         self,
         plane: DataPlane,
+        claims: Claims,
         settings: Settings,
         *,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._plane = plane
+        self._claims = claims
         self._settings = settings
         self._names = Names(settings.broker.namespace)
         self._clock = clock
+        self._wall_clock = wall_clock
         self._jitter = jitter
+        self._owned: set[str] = set()
         self._runners: dict[str, Runner] = {}
         self._draining: str | None = None
         self._stopped = asyncio.Event()
@@ -66,13 +75,15 @@ class Manager:
         ``ready`` is called once claims are being consumed. Raises ``BrokerLost`` when the plane is
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
-        self._claims = await Claims.open(self._plane, self._names, self._settings.worker.capacity)
-        self._stopped = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            streams = tasks.create_task(self._run_streams(ready))
-            lost = tasks.create_task(self._fail_when_lost())
-            await streams
-            lost.cancel()
+            watchers = [
+                tasks.create_task(self._claims.fail_when_closed()),
+                tasks.create_task(self._fail_when_lost()),
+            ]
+            await self._run_streams(ready)
+            for watcher in watchers:
+                watcher.cancel()
+        await self._claims.close()
 
     async def _run_streams(self, ready: Callable[[], None]) -> None:
         streams: set[asyncio.Task[None]] = set()
@@ -83,8 +94,9 @@ class Manager:
                 streams.add(stream)
                 stream.add_done_callback(streams.discard)
 
-            await self._claims.consume(on_claim)
-            ready()
+            if self._draining is None:
+                await self._claims.consume(on_claim)
+                ready()
             await self._stopped.wait()
             for stream in streams:
                 stream.cancel()
@@ -118,47 +130,88 @@ class Manager:
             return
         if self._draining is not None:
             await self._claims.give_back(claim)
-            return
+        elif start.stream_id in self._owned:
+            log.warning("a second claim of stream %s is dropped", start.stream_id)
+            await self._claims.settle(claim)
+        else:
+            self._owned.add(start.stream_id)
+            try:
+                await self._own(claim, start)
+            finally:
+                self._owned.discard(start.stream_id)
+
+    async def _own(self, claim: Claim, start: StartStream) -> None:
         try:
-            await self._own(claim, start)
+            await self._run(claim, start)
         except BrokerLost as error:
             if self._plane.is_lost:
                 raise
-            await self._let_go(claim, start, error)
+            log.warning("stream %s is given back: %s", start.stream_id, error)
+            await asyncio.sleep(PAUSE)
+            await self._claims.give_back(claim)
+        except BrokerError as error:
+            await self._fail(claim, start, "state_lost", str(error))
         except Exception as error:
             log.exception("stream %s failed inside the worker", start.stream_id)
-            await self._claims.bury(claim, "internal_error", str(error))
+            await self._fail(claim, start, "internal_error", str(error))
 
-    async def _let_go(self, claim: Claim, start: StartStream, error: BrokerLost) -> None:
-        """The broker closed this stream's channel alone: whoever claims it next starts afresh."""
-        log.warning("stream %s is given back: %s", start.stream_id, error)
-        await asyncio.sleep(PAUSE)
-        await self._claims.give_back(claim)
-
-    async def _own(self, claim: Claim, start: StartStream) -> None:
-        stream_id = start.stream_id
-        if not await self._is_ours(stream_id):
+    async def _run(self, claim: Claim, start: StartStream) -> None:
+        consumers = await self._other_consumers(start.stream_id)
+        if consumers is None:
+            await self._clear_up(claim, start)
+        elif consumers:
+            log.warning("a duplicate claim of stream %s is dropped", start.stream_id)
             await self._claims.settle(claim)
-            return
-        queue = await self._open_queue(self._topology(claim, start))
-        try:
-            outcome = await self._run(queue, start)
-        finally:
-            await queue.close()
-        if outcome is Outcome.DETACHED:
+        elif await self._run_stream(claim, start) is Outcome.DETACHED:
             await self._claims.give_back(claim)
         else:
             await self._claims.settle(claim)
 
-    async def _is_ours(self, stream_id: str) -> bool:
-        """False when the stream is gone, or has had another owner for three heartbeats."""
+    async def _fail(self, claim: Claim, start: StartStream, code: str, reason: str) -> None:
+        """The stream cannot go on in any worker."""
+        await self._announce_failure(start.stream_id, code, reason)
+        await self._claims.bury(claim, code, reason)
+
+    async def _clear_up(self, claim: Claim, start: StartStream) -> None:
+        """The stream's queue is gone: at its end, or too early, which nobody has been told yet."""
+        stream_id = start.stream_id
+        is_over = claim.is_redelivered
+        if await self._plane.queue_exists(self._names.state(stream_id)) is not None:
+            channel = await self._plane.channel()
+            is_over = (await self._take_over(channel, stream_id)).is_over
+            await close_quietly(channel)
+        if not is_over:
+            reason = "the stream's queue expired or was deleted before its end; its audio is gone"
+            await self._announce_failure(stream_id, "queue_lost", reason)
+        else:
+            await self._delete_queues(stream_id)
+        await self._claims.settle(claim)
+
+    async def _announce_failure(self, stream_id: str, code: str, reason: str) -> None:
+        channel = await self._plane.channel()
+        failed = StreamFailed(stream_id=stream_id, code=code, reason=reason, retryable=True)
+        await announce(channel, self._names, failed)
+        await close_quietly(channel)
+        await self._delete_queues(stream_id)
+
+    async def _delete_queues(self, stream_id: str) -> None:
+        channel = await self._plane.channel()
+        await delete_queues(channel, self._names, stream_id)
+        await close_quietly(channel)
+
+    async def _other_consumers(self, stream_id: str) -> int | None:
+        """Consumers that stay for three heartbeats; nothing when the stream's queue is gone."""
+        consumers = None
         for _ in range(PATIENCE):
             consumers = await self._plane.queue_exists(self._names.stream(stream_id))
             if not consumers:
-                return consumers is not None
+                return consumers
             await asyncio.sleep(self._settings.broker.heartbeat)
-        log.warning("a duplicate claim of stream %s is dropped", stream_id)
-        return False
+        return consumers
+
+    async def _take_over(self, channel: AbstractChannel, stream_id: str) -> Takeover:
+        first_epoch = int(self._wall_clock() * 1000)
+        return await take_over(channel, self._names, stream_id, first_epoch=first_epoch)
 
     def _topology(self, claim: Claim, start: StartStream) -> StreamTopology:
         broker = self._settings.broker
@@ -175,16 +228,29 @@ class Manager:
         channel = await self._plane.channel(prefetch=self._settings.session.prefetch)
         return StreamQueue(channel, topology, self._names.dead)
 
-    async def _run(self, queue: StreamQueue, start: StartStream) -> Outcome:
-        takeover = await take_over(queue.channel, self._names, start.stream_id)
-        outcome = Outcome.ENDED
-        if not takeover.is_over:
+    async def _run_stream(self, claim: Claim, start: StartStream) -> Outcome:
+        queue = await self._open_queue(self._topology(claim, start))
+        try:
+            takeover = await self._take_over(queue.channel, start.stream_id)
+            outcome = Outcome.ENDED
+            if not takeover.is_over:
+                outcome = await self._run_kept_alive(queue, start, takeover)
+            if outcome is not Outcome.DETACHED:
+                await delete_queues(queue.channel, self._names, start.stream_id)
+            return outcome
+        finally:
+            await queue.close()
+
+    async def _run_kept_alive(
+        self, queue: StreamQueue, start: StartStream, takeover: Takeover
+    ) -> Outcome:
+        try:
             async with asyncio.TaskGroup() as tasks:
                 renewal = tasks.create_task(self._keep_alive(queue))
                 outcome = await self._run_session(queue, start, takeover)
                 renewal.cancel()
-        if outcome is not Outcome.DETACHED:
-            await queue.delete()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
         return outcome
 
     async def _run_session(

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
-from pamqp import commands as spec
 
 from speechmq_schemas import (
     AmqpMessage,
@@ -21,20 +19,17 @@ from speechmq_schemas import (
     StreamAccepted,
     StreamFailed,
     StreamWarning,
-    from_event,
     to_command,
 )
 from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
 from ..settings import BrokerSettings
+from .announcements import announce
 from .claims import publish_claim
-from .dead_letters import bury
+from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, translated
 from .topology import StreamTopology, bind, declare_queue, per_stream
-
-# Admission belongs to no epoch: those of a stream's owners begin with 1.
-ADMISSION_EPOCH = 0
 
 
 class Admission:
@@ -71,7 +66,7 @@ class Admission:
         with translated(f"binding the queues of stream {start.stream_id}"):
             for binding in (*topology.checkpoints, topology.inbound):
                 await bind(channel, binding)
-        await self._publish(channel, StreamAccepted(stream_id=start.stream_id), seq=1)
+        await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
         await publish_claim(channel, self._names, body)
 
     def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
@@ -119,36 +114,9 @@ class Admission:
             )
         else:
             event = StreamWarning(stream_id=stream_id, code=error.code, reason=error.reason)
-        await bury(
-            channel,
-            self._names.dead,
-            body=message.body,
-            properties=spec.Basic.Properties(
-                message_type=message.type, headers=dict(message.headers)
-            ),
-            queue=self._names.start,
-            code=error.code,
-            reason=error.reason,
-        )
-        await self._publish(channel, event, seq=time.time_ns())
-
-    async def _publish(self, channel: AbstractChannel, event: Event, seq: int) -> None:
-        message = from_event(event, epoch=ADMISSION_EPOCH, seq=seq)
-        properties = spec.Basic.Properties(
-            message_type=message.type,
-            message_id=message.message_id,
-            correlation_id=message.correlation_id,
-            content_type=message.content_type,
-            headers=dict(message.headers),
-            delivery_mode=2,
-        )
-        with translated(f"publishing {message.type}"):
-            await channel.basic_publish(
-                message.body,
-                exchange=self._names.events,
-                routing_key=message.routing_key,
-                properties=properties,
-            )
+        letter = Letter.of_message(self._names.start, message)
+        await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
+        await announce(channel, self._names, event)
 
 
 def read_start(message: AmqpMessage) -> StartStream:

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp import commands as spec
 
-from speechmq_schemas import Names
+from speechmq_schemas import Names, event_routing_key
 
-from ..errors import BrokerError
+from ..errors import BrokerError, BrokerLost
 from ..session.checkpoint import Checkpoint
 from .plane import translated
 
@@ -30,8 +31,13 @@ class Takeover:
     is_over: bool
 
 
-async def take_over(channel: AbstractChannel, names: Names, stream_id: str) -> Takeover:
+async def take_over(
+    channel: AbstractChannel, names: Names, stream_id: str, *, first_epoch: int
+) -> Takeover:
     """Makes this worker the stream's owner.
+
+    ``first_epoch`` is for a stream that never had one, and must be higher than those of an earlier
+    stream of the same id: they would share their ``message_id``.
 
     A final that the predecessor may not have seen confirmed is published again under its own
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
@@ -39,19 +45,28 @@ async def take_over(channel: AbstractChannel, names: Names, stream_id: str) -> T
     cannot be read.
     """
     queue = names.state(stream_id)
-    with translated(f"reading {queue}"):
-        found = await channel.basic_get(queue)
+    found = await _get(channel, queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
-        await write_checkpoint(channel, queue, 1, None)
-        return Takeover(1, None, is_over=False)
+        await write_checkpoint(channel, queue, first_epoch, None)
+        return Takeover(first_epoch, None, is_over=False)
     epoch, checkpoint = _read(queue, found)
     event = found.header.properties.message_type
     if event in TOLD_AGAIN:
-        await _tell_again(channel, names, found)
+        await _tell_again(channel, names, stream_id, found)
     await write_checkpoint(channel, queue, epoch + 1, checkpoint)
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
     return Takeover(epoch + 1, checkpoint, is_over=event in LAST_WORDS)
+
+
+async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:
+    try:
+        with translated(f"reading {queue}"):
+            return await channel.basic_get(queue)
+    except BrokerLost as error:
+        if isinstance(error.__cause__, ChannelNotFoundEntity):
+            raise BrokerError(f"{queue} is gone, and with it where the stream stood") from error
+        raise
 
 
 def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
@@ -67,13 +82,16 @@ def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
         raise BrokerError(f"{queue} holds a checkpoint that cannot be read: {error}") from error
 
 
-async def _tell_again(channel: AbstractChannel, names: Names, found: DeliveredMessage) -> None:
+async def _tell_again(
+    channel: AbstractChannel, names: Names, stream_id: str, found: DeliveredMessage
+) -> None:
+    properties = found.header.properties
     with translated("publishing the last event again"):
         await channel.basic_publish(
             found.body,
             exchange=names.events,
-            routing_key=found.routing_key or "",
-            properties=found.header.properties,
+            routing_key=event_routing_key(properties.message_type or "", stream_id),
+            properties=properties,
         )
 
 

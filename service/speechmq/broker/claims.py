@@ -14,7 +14,7 @@ from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
-from .dead_letters import bury
+from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, fail_when_closed, translated
 
 
@@ -27,6 +27,11 @@ class Claim:
     @property
     def tag(self) -> int:
         return self.message.delivery_tag or 0
+
+    @property
+    def is_redelivered(self) -> bool:
+        """Whether it may have had an owner before."""
+        return bool(self.message.redelivered)
 
     @property
     def body(self) -> bytes:
@@ -63,8 +68,9 @@ class Claims:
 
     async def stop(self) -> None:
         """No more claims; those that are held stay held."""
-        with translated(f"leaving {self._names.claims}"):
-            await self._channel.basic_cancel(self._consumer_tag)
+        if self._consumer_tag:
+            with translated(f"leaving {self._names.claims}"):
+                await self._channel.basic_cancel(self._consumer_tag)
 
     async def settle(self, claim: Claim) -> None:
         """The stream is over."""
@@ -78,15 +84,8 @@ class Claims:
 
     async def bury(self, claim: Claim, code: str, reason: str) -> None:
         """The claim goes to the dead letters."""
-        await bury(
-            self._channel,
-            self._names.dead,
-            body=claim.body,
-            properties=claim.message.header.properties,
-            queue=self._names.claims,
-            code=code,
-            reason=reason,
-        )
+        letter = Letter.of_delivery(self._names.claims, claim.message)
+        await bury(self._channel, self._names.dead, letter, code=code, reason=reason)
         await self.settle(claim)
 
     async def fail_when_closed(self) -> NoReturn:

@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands as spec
+from pamqp import encode
+
+from speechmq_schemas import AmqpMessage
 
 from .plane import translated
 
 REASON = "x-speechmq-reason"
 CODE = "x-speechmq-code"
 QUEUE = "x-speechmq-queue"
+DROPPED = "x-speechmq-headers-dropped"
+
+# Properties must fit one frame, of 128 KiB; beyond this the copy does without the headers.
+MAX_HEADERS = 100_000
+MAX_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A refused message, and where it lay."""
+
+    queue: str
+    body: bytes
+    type: str
+    headers: Mapping[str, Any]
+    content_type: str | None = None
+    correlation_id: str | None = None
+
+    @classmethod
+    def of_delivery(cls, queue: str, message: DeliveredMessage) -> Letter:
+        found = message.header.properties
+        return cls(
+            queue,
+            message.body,
+            found.message_type or "",
+            found.headers or {},
+            found.content_type,
+            found.correlation_id,
+        )
+
+    @classmethod
+    def of_message(cls, queue: str, message: AmqpMessage) -> Letter:
+        return cls(
+            queue,
+            message.body,
+            message.type,
+            message.headers,
+            message.content_type,
+            message.correlation_id,
+        )
 
 
 async def bury(
-    channel: AbstractChannel,
-    dead: str,
-    *,
-    body: bytes,
-    properties: spec.Basic.Properties,
-    queue: str,
-    code: str,
-    reason: str,
+    channel: AbstractChannel, dead: str, letter: Letter, *, code: str, reason: str
 ) -> None:
     """Returns when the broker has confirmed the copy; only then may the original be settled."""
-    headers: Mapping[str, Any] = properties.headers or {}
+    why = {CODE: code, REASON: reason[:MAX_REASON], QUEUE: letter.queue}
     copy = spec.Basic.Properties(
-        content_type=properties.content_type,
-        message_type=properties.message_type,
-        correlation_id=properties.correlation_id,
-        headers={**headers, CODE: code, REASON: reason[:1000], QUEUE: queue},
+        content_type=letter.content_type,
+        message_type=letter.type,
+        correlation_id=letter.correlation_id,
+        headers=writable(letter.headers) | why,
         delivery_mode=2,
     )
-    with translated(f"dead-lettering a message of {queue}"):
-        await channel.basic_publish(body, routing_key=dead, properties=copy, mandatory=True)
+    with translated(f"dead-lettering a message of {letter.queue}"):
+        await channel.basic_publish(letter.body, routing_key=dead, properties=copy, mandatory=True)
+
+
+def writable(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers as they came, as far as the client can write what it has read.
+
+    Text that is not UTF-8 is read as bytes, which it cannot write again.
+    """
+    copies: dict[str, Any] = {
+        key: value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+        for key, value in headers.items()
+    }
+    try:
+        fits = len(encode.field_table(copies)) <= MAX_HEADERS
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    return copies if fits else {DROPPED: len(headers)}

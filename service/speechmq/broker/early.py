@@ -1,37 +1,45 @@
 """Audio that came before its stream's queue was bound, and so fell to the alternate exchange.
 
 It is forwarded through the default exchange as soon as the queue is there. What belongs to no
-stream is dead-lettered after ``early_wait``; it never goes round in circles.
+stream is dead-lettered after ``early_wait``, however often it was put back until then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import PublishError
 from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, Names
+from speechmq_schemas.routing import is_stream_id
 
-from .dead_letters import bury
+from .dead_letters import Letter, bury, writable
 from .plane import translated
 
 RETRY_EVERY = 0.1
 
 
+# Seconds for which a message is held before it goes to the end of the queue again: many messages of
+# unknown streams must not keep others waiting.
+HOLD = 1.0
+# When the message first came, in seconds since 1970.
+SINCE = "x-speechmq-early-since"
+
+
 @dataclass(slots=True)
 class Lane:
-    """Messages of one stream, forwarded one at a time: one prober a stream, and in order."""
+    """Messages of one stream, forwarded one at a time: one prober a stream."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
 
 class EarlyAudio:
-    """``channel`` must raise on returned messages; ``clock`` counts seconds."""
+    """``channel`` must raise on returned messages; ``clock`` is the wall's, in seconds."""
 
     def __init__(
         self,
@@ -48,32 +56,62 @@ class EarlyAudio:
         self._lanes: dict[str, Lane] = {}
 
     async def forward(self, message: AmqpMessage, _redelivered: bool = False) -> None:
-        """Returns when the message is in its stream's queue or among the dead letters.
+        """Returns when the message is in its stream's queue, among the dead letters, or at the end
+        of the early queue once more.
 
         Raises ``BrokerLost``.
         """
         prefix, _, stream_id = message.routing_key.partition(".")
-        if prefix != "stream" or not stream_id:
+        if prefix != "stream" or not is_stream_id(stream_id):
             await self._bury(message, "unroutable", f"no queue for {message.routing_key!r}")
             return
-        deadline = self._clock() + self._wait
         lane = self._lanes.setdefault(stream_id, Lane())
         lane.users += 1
         try:
-            async with lane.lock:
-                await self._forward_in_turn(message, stream_id, deadline)
+            is_forwarded = await self._forward_in_turn(message, stream_id, lane)
         finally:
             lane.users -= 1
             if not lane.users:
                 del self._lanes[stream_id]
+        if not is_forwarded:
+            await self._put_back(message, stream_id)
 
-    async def _forward_in_turn(self, message: AmqpMessage, stream_id: str, deadline: float) -> None:
-        while not await self._try(message, self._names.stream(stream_id)):
-            if self._clock() >= deadline:
-                reason = f"no stream {stream_id!r} was started within {self._wait} s"
-                await self._bury(message, "unknown_stream", reason)
-                return
-            await asyncio.sleep(RETRY_EVERY)
+    async def _forward_in_turn(self, message: AmqpMessage, stream_id: str, lane: Lane) -> bool:
+        hold_until = self._clock() + min(HOLD, self._wait)
+        try:
+            async with asyncio.timeout(HOLD):
+                await lane.lock.acquire()
+        except TimeoutError:
+            return False
+        try:
+            while not await self._try(message, self._names.stream(stream_id)):
+                if self._clock() >= hold_until:
+                    return False
+                await asyncio.sleep(RETRY_EVERY)
+        finally:
+            lane.lock.release()
+        return True
+
+    async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
+        """At the end of the queue, so that others get their turn; or among the dead letters."""
+        now = self._clock()
+        found = message.headers.get(SINCE)
+        since = found if isinstance(found, int | float) else now - min(HOLD, self._wait)
+        if now - since >= self._wait:
+            reason = f"no stream {stream_id!r} was started within {self._wait} s"
+            await self._bury(message, "unknown_stream", reason)
+            return
+        properties = _properties(message)
+        properties.headers = {**(properties.headers or {}), SINCE: since}
+        # The routing key names the stream, so it goes the way it came.
+        with translated("putting early audio back"):
+            await self._channel.basic_publish(
+                message.body,
+                exchange=self._names.unrouted,
+                routing_key=message.routing_key,
+                properties=properties,
+                mandatory=True,
+            )
 
     async def _try(self, message: AmqpMessage, queue: str) -> bool:
         """False while the queue does not exist."""
@@ -90,15 +128,9 @@ class EarlyAudio:
         return True
 
     async def _bury(self, message: AmqpMessage, code: str, reason: str) -> None:
-        await bury(
-            self._channel,
-            self._names.dead,
-            body=message.body,
-            properties=_properties(message),
-            queue=self._names.early,
-            code=code,
-            reason=reason,
-        )
+        headers = {key: value for key, value in message.headers.items() if key != SINCE}
+        letter = Letter.of_message(self._names.early, replace(message, headers=headers))
+        await bury(self._channel, self._names.dead, letter, code=code, reason=reason)
 
 
 def _properties(message: AmqpMessage) -> spec.Basic.Properties:
@@ -107,6 +139,6 @@ def _properties(message: AmqpMessage) -> spec.Basic.Properties:
         message_type=message.type,
         content_type=message.content_type,
         correlation_id=message.correlation_id,
-        headers=dict(message.headers),
+        headers=writable({key: one for key, one in message.headers.items() if key != SINCE}),
         delivery_mode=2,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import SCHEMA_VERSION, Names, event_routing_key, message_id
@@ -13,10 +15,12 @@ from speechmq_schemas.amqp import JSON
 from speechmq_schemas.routing import upstream_routing_key
 
 from ..session.checkpoint import Checkpoint
-from ..session.events import Event, UpstreamMessage, encode
+from ..session.events import Event, StreamFailed, UpstreamMessage, encode
 from ..session.outputs import Publish
 from .checkpoints import write_checkpoint
 from .plane import translated
+
+log = logging.getLogger(__name__)
 
 
 class EventPublisher:
@@ -43,22 +47,41 @@ class EventPublisher:
 
         Raises ``BrokerLost``, also for a confirm that does not come in time.
         """
-        event = publish.event
-        name = type(event).__name__
-        with translated(f"publishing {name} of stream {self._stream_id}"):
-            await self._channel.basic_publish(
-                encode(event),
-                exchange=self._exchange,
-                routing_key=routing_key(event),
-                properties=self._properties(name, publish),
-                timeout=self._timeout,
-            )
+        event, key = publish.event, routing_key(publish.event)
+        body, properties = encode(event), self._properties(publish)
+        with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
+            if isinstance(event, StreamFailed):
+                await self._publish(body, "", self._state, properties)
+            try:
+                await self._publish(body, self._exchange, key, properties)
+            except DeliveryError:
+                await self._save_all_the_same(publish)
+
+    async def _publish(
+        self, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
+    ) -> None:
+        await self._channel.basic_publish(
+            body,
+            exchange=exchange,
+            routing_key=key,
+            properties=properties,
+            timeout=self._timeout,
+        )
+
+    async def _save_all_the_same(self, publish: Publish) -> None:
+        """A queue that some consumer has bound is full and refuses; the others have the event.
+
+        Whether ``state`` is among them the broker does not say.
+        """
+        log.warning("a consumer's full queue refused an event of stream %s", self._stream_id)
+        if publish.checkpoint is not None:
+            await self.save(publish.checkpoint)
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""
         await write_checkpoint(self._channel, self._state, self._epoch, checkpoint)
 
-    def _properties(self, name: str, publish: Publish) -> spec.Basic.Properties:
+    def _properties(self, publish: Publish) -> spec.Basic.Properties:
         headers: dict[str, Any] = {
             "epoch": self._epoch,
             "seq": publish.seq,
@@ -68,7 +91,7 @@ class EventPublisher:
             headers["checkpoint"] = publish.checkpoint.encode()
         return spec.Basic.Properties(
             content_type=JSON,
-            message_type=name,
+            message_type=type(publish.event).__name__,
             message_id=message_id(self._stream_id, self._epoch, publish.seq),
             correlation_id=self._stream_id,
             timestamp=datetime.now(UTC),

@@ -42,12 +42,13 @@ class DataPlane:
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
 
-    async def channel(
-        self, *, prefetch: int | None = None, on_return_raises: bool = False
-    ) -> AbstractChannel:
-        """A channel with publisher confirms; raises ``BrokerLost``."""
+    async def channel(self, *, prefetch: int | None = None) -> AbstractChannel:
+        """A channel with publisher confirms, where a returned message is an error.
+
+        Raises ``BrokerLost``.
+        """
         with translated("opening a channel"):
-            channel = await self._connection.channel(on_return_raises=on_return_raises)
+            channel = await self._connection.channel(on_return_raises=True)
             if prefetch is not None:
                 await channel.basic_qos(prefetch_count=prefetch)
             return channel

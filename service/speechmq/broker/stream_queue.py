@@ -8,8 +8,10 @@ from typing import NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
+from speechmq_schemas import Names
+
 from ..session.inputs import Delivered
-from .dead_letters import bury
+from .dead_letters import Letter, bury
 from .deliveries import read_delivery
 from .plane import close_quietly, fail_when_closed, translated
 from .topology import StreamTopology, declare_queue
@@ -50,28 +52,21 @@ class StreamQueue:
 
     async def dead_letter(self, tag: int, code: str, reason: str) -> None:
         """Returns when the copy is safe."""
-        message = self._recent[tag]
-        await bury(
-            self.channel,
-            self.dead,
-            body=message.body,
-            properties=message.header.properties,
-            queue=self.topology.stream.name,
-            code=code,
-            reason=reason,
-        )
+        letter = Letter.of_delivery(self.topology.stream.name, self._recent[tag])
+        await bury(self.channel, self.dead, letter, code=code, reason=reason)
 
     async def renew(self) -> None:
         """Keeps the state queue from expiring, which has no consumer to keep it alive."""
         with translated(f"renewing {self.topology.state.name}"):
             await declare_queue(self.channel, self.topology.state)
 
-    async def delete(self) -> None:
-        """The stream's own queue first: while its state is there, a successor can finish this."""
-        with translated(f"deleting {self.topology.stream.name}"):
-            await self.channel.queue_delete(self.topology.stream.name)
-            await self.channel.queue_delete(self.topology.state.name)
-
     async def close(self) -> None:
         """Lets go: what was not acknowledged goes back, in order."""
         await close_quietly(self.channel)
+
+
+async def delete_queues(channel: AbstractChannel, names: Names, stream_id: str) -> None:
+    """The stream's own queue first: while its state is there, a successor can finish this."""
+    with translated(f"deleting the queues of stream {stream_id}"):
+        await channel.queue_delete(names.stream(stream_id))
+        await channel.queue_delete(names.state(stream_id))

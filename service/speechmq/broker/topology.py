@@ -23,7 +23,8 @@ QueueType = Literal["quorum", "classic"]
 DELIVERY_LIMIT = 1_000_000
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
 
-STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded", "StreamFailed")
+# StreamFailed is not among them: admission publishes it too, for starts that it refuses.
+STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded")
 
 
 @dataclass(frozen=True, slots=True)

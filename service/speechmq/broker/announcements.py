@@ -1,0 +1,36 @@
+"""Events that belong to no owner of a stream: admission's, and a manager's about a stream that it
+cannot run. They are of epoch 0 and never reach a stream's checkpoint."""
+
+from __future__ import annotations
+
+import time
+
+from aiormq.abc import AbstractChannel
+from pamqp import commands as spec
+
+from speechmq_schemas import Names, from_event
+from speechmq_schemas.events import Event
+
+from .plane import translated
+
+OWNERLESS_EPOCH = 0
+
+
+async def announce(channel: AbstractChannel, names: Names, event: Event) -> None:
+    """Returns when the broker has the event. The time makes its ``message_id`` unique."""
+    message = from_event(event, epoch=OWNERLESS_EPOCH, seq=time.time_ns())
+    properties = spec.Basic.Properties(
+        message_type=message.type,
+        message_id=message.message_id,
+        correlation_id=message.correlation_id,
+        content_type=message.content_type,
+        headers=dict(message.headers),
+        delivery_mode=2,
+    )
+    with translated(f"publishing {message.type}"):
+        await channel.basic_publish(
+            message.body,
+            exchange=names.events,
+            routing_key=message.routing_key,
+            properties=properties,
+        )
