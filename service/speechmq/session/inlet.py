@@ -5,7 +5,7 @@ Whatever happens to a delivery is told here: acknowledged, dead-lettered, or giv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from . import events, inputs
 from .checkpoint import Gap
@@ -69,7 +69,7 @@ class Inlet:
         if tag is not None:
             self._emit(Acknowledge(tag))
 
-    def _refuse(self, refusals: list[Refusal]) -> None:
+    def _refuse(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:
             self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
             self._journal.warn(refusal.code, refusal.reason)
@@ -118,11 +118,10 @@ class Inlet:
             self._release_uncovered()
 
     def _release_uncovered(self) -> None:
-        sample = self._intake.timeline.oldest(self._limits.prefetch // 10)
-        if not sample or self._journal.is_giving_up:
+        count = min(self._limits.prefetch // 10, self._intake.timeline.sent_pieces())
+        if not count or self._journal.is_giving_up:
             return
-        self._journal.give_up(sample)
-        seconds = self._spec.seconds(sample)
+        seconds = self._spec.seconds(self._journal.give_up(count))
         self._journal.warn(
             "replay_window_exceeded",
             f"upstream finalises nothing: audio before {seconds} s is let go uncovered, "

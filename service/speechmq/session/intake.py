@@ -5,6 +5,7 @@ Owns everything between the broker's queue and the timeline. Decides nothing abo
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .checkpoint import Checkpoint, Gap, Totals
@@ -12,7 +13,7 @@ from .inputs import ChunkDelivered, EndDelivered
 from .order import REMEMBERED_GAPS, Order, Place, Sequenced
 from .settlement import Settlement
 from .spec import Limits, StreamSpec
-from .timeline import Timeline
+from .timeline import Piece, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,26 @@ class Intake:
                 self.totals = replace(self.totals, duplicates=self.totals.duplicates + 1)
         return place
 
-    def place_ready(self) -> list[Refusal]:
-        """Puts in place what is in order, including the gaps that a predecessor declared."""
-        refusals: list[Refusal] = []
+    def place_ready(self) -> Iterator[Refusal]:
+        """Puts in place what is in order, including the gaps that a predecessor declared.
+
+        Each refusal is to be told before the next step: a checkpoint that is published meanwhile
+        must not know of a gap that nobody has been told of.
+        """
         while (delivery := self.order.take()) is not None:
             if isinstance(delivery, EndDelivered):
-                return refusals + self._end(End(delivery.seq, resume_seq=delivery.seq))
+                yield from self._end(End(delivery.seq, resume_seq=delivery.seq))
+                return
             refusal = self._place(delivery)
             if refusal:
-                refusals.append(refusal)
+                yield refusal
             self._place_known_gaps()
-        return refusals
 
     def _place_known_gaps(self) -> None:
+        """As long as they were, wherever they now begin."""
         while known := self._known_gaps.pop(self.order.expected, None):
-            self._place_gap(known)
+            start = self.timeline.position
+            self._place_gap(replace(known, start=start, end=start + known.end - known.start))
 
     def end_here(self) -> None:
         """The publisher has vanished: the stream ends without a message that says so."""
@@ -156,17 +162,16 @@ class Intake:
         self.timeline.place_gap(gap, silence, step)
         self.totals = replace(self.totals, gap_samples=self.totals.gap_samples + samples)
 
-    def release(self, sample: int) -> None:
-        """Settles the deliveries whose audio ends at or before ``sample`` and was sent."""
-        for tag in self.timeline.release(sample):
+    def release(self, seq: int) -> None:
+        """Settles the deliveries before ``seq`` whose audio was sent."""
+        for tag in self.timeline.release(seq):
             self.settlement.close(tag)
 
-    def checkpoint(self, sample: int, watermark: float, finals: int) -> Checkpoint:
-        """What a successor begins with once everything up to ``sample`` is covered.
+    def checkpoint(self, pieces: Sequence[Piece], watermark: float, finals: int) -> Checkpoint:
+        """What a successor begins with when only ``pieces`` are left to be heard.
 
         It will count what it hears again, so the totals leave that out.
         """
-        pieces = self.timeline.from_sample(sample)
         gaps: dict[int, Gap] = {}
         for piece in pieces:
             if piece.gap:

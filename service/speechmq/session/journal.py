@@ -6,7 +6,7 @@ Audio is released for acknowledgement only when the broker has confirmed a final
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from .events import Event, FinalTranscript, StreamEnded, StreamWarning
 from .intake import Intake
 from .outputs import Output, Publish, SaveCheckpoint
 from .spec import Limits, StreamSpec
+from .timeline import Piece
 
 
 class Journal:
@@ -33,8 +34,9 @@ class Journal:
         self._emit = emit
         self._context = limits.resume_context
         self._intake = intake
-        self._uncovered: deque[tuple[int, int]] = deque()
-        self._given_up = 0
+        self._unconfirmed: deque[tuple[int, int]] = deque()
+        self._resume_seq = checkpoint.next_seq
+        self._giving_up = 0
         self.seq = 0
         self.finals = checkpoint.totals.finals
         self.watermark = checkpoint.watermark
@@ -51,38 +53,47 @@ class Journal:
     def warn(self, code: str, reason: str) -> None:
         self.publish(StreamWarning(self._spec.stream_id, code, reason))
 
-    def publish_state(self, event: Event) -> None:
+    def publish_state(self, event: Event) -> Checkpoint:
         """A state-bearing event: it carries where a successor resumes."""
         self.seq += 1
-        checkpoint = self._intake.checkpoint(self._covered, self.watermark, self.finals)
+        checkpoint = self._checkpoint(self._uncovered_pieces())
         self._emit(Publish(event, self.seq, checkpoint=checkpoint))
+        return checkpoint
 
     def publish_final(self, final: FinalTranscript) -> None:
         """No final covers audio that was never sent, and none takes back what was covered."""
         sent = self._spec.seconds(self._intake.timeline.sent)
         self.watermark = max(self.watermark, min(final.end_time, sent))
         self.finals = final.segment_id
-        self.publish_state(replace(final, end_time=self.watermark))
-        self._uncovered.append((self.seq, self._covered))
-
-    def give_up(self, sample: int) -> None:
-        """Lets go of audio up to ``sample`` that no final covers, once the checkpoint says so."""
-        self._given_up = sample
-        self.seq += 1
-        checkpoint = self._intake.checkpoint(sample, self.watermark, self.finals)
-        self._emit(SaveCheckpoint(self.seq, checkpoint))
-        self._uncovered.append((self.seq, sample))
+        checkpoint = self.publish_state(replace(final, end_time=self.watermark))
+        self._unconfirmed.append((self.seq, checkpoint.next_seq))
 
     @property
     def is_giving_up(self) -> bool:
-        """Whether audio that was given up is not yet let go."""
-        return any(sample == self._given_up for _, sample in self._uncovered)
+        """Whether audio is about to be let go, as soon as the checkpoint is confirmed."""
+        return self._giving_up > 0
 
-    @property
-    def _covered(self) -> int:
-        """The end, in samples, of the audio that nobody need hear again, less the run-up."""
+    def give_up(self, count: int) -> int:
+        """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
+        so; the sample up to which they go."""
+        pieces = self._intake.timeline.from_sample(-1)[count:]
+        self.seq += 1
+        self._giving_up = self.seq
+        checkpoint = self._checkpoint(pieces)
+        self._emit(SaveCheckpoint(self.seq, checkpoint))
+        self._unconfirmed.append((self.seq, checkpoint.next_seq))
+        return checkpoint.position
+
+    def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
+        checkpoint = self._intake.checkpoint(pieces, self.watermark, self.finals)
+        self._resume_seq = checkpoint.next_seq
+        return checkpoint
+
+    def _uncovered_pieces(self) -> list[Piece]:
+        """The audio that a successor has to hear, with a run-up before the watermark."""
         covered = self._spec.samples(self.watermark - self._context)
-        return max(covered, self._given_up)
+        pieces = self._intake.timeline.from_sample(covered)
+        return [piece for piece in pieces if piece.seq >= self._resume_seq]
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:
         """The stream's last word. Everything is final now, also what no final's end reached."""
@@ -102,8 +113,10 @@ class Journal:
 
     def confirmed(self, seq: int) -> None:
         """The broker has every event up to ``seq``: the audio that they cover is done with."""
-        covered = None
-        while self._uncovered and self._uncovered[0][0] <= seq:
-            covered = self._uncovered.popleft()[1]
-        if covered is not None:
-            self._intake.release(covered)
+        released = None
+        while self._unconfirmed and self._unconfirmed[0][0] <= seq:
+            released = self._unconfirmed.popleft()[1]
+        if released is not None:
+            self._intake.release(released)
+        if self._giving_up <= seq:
+            self._giving_up = 0

@@ -76,18 +76,17 @@ class Timeline:
         """The pieces that end behind ``sample``."""
         return list(dropwhile(lambda piece: piece.end <= sample, self._pieces))
 
-    def release(self, sample: int) -> list[int]:
-        """Forgets the pieces that end at or before ``sample`` and were sent; their tags."""
+    def release(self, seq: int) -> list[int]:
+        """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""
         tags = []
-        while self._pieces and self._pieces[0].end <= min(sample, self.sent):
+        while self._pieces and self._pieces[0].seq < seq and not self._is_next(self._pieces[0]):
             piece = self._pieces.popleft()
-            if self._unsent and self._unsent[0] is piece:
-                self._unsent.popleft()
             if piece.tag is not None:
                 tags.append(piece.tag)
         return tags
 
-    def oldest(self, count: int) -> int:
-        """The end in samples of the ``count``-th oldest piece that was sent; 0 without one."""
-        sent = len(self._pieces) - len(self._unsent)
-        return self._pieces[min(count, sent) - 1].end if sent else 0
+    def _is_next(self, piece: Piece) -> bool:
+        return bool(self._unsent) and self._unsent[0] is piece
+
+    def sent_pieces(self) -> int:
+        return len(self._pieces) - len(self._unsent)

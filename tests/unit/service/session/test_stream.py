@@ -540,9 +540,7 @@ def test_drained_stream_leaves_its_checkpoint_and_acknowledges_nothing_uncovered
     assert drive(stream, DrainRequested("again"), Published(3)) == [Finish(Outcome.DETACHED)]
 
 
-def test_oldest_audio_is_let_go_with_a_checkpoint_and_a_warning_when_upstream_finalises_nothing() -> (
-    None
-):
+def test_oldest_audio_is_let_go_with_a_checkpoint_when_upstream_finalises_nothing() -> None:
     stream = started_stream(prefetch=20)
     drive(stream, *[chunk(seq) for seq in range(1, 18)])
     warning = events.StreamWarning(

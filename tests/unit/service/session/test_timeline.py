@@ -26,20 +26,20 @@ def test_pieces_stand_end_to_end() -> None:
     assert timeline.position == 8
 
 
-def test_release_gives_up_only_what_is_covered_and_was_sent() -> None:
+def test_release_forgets_only_what_was_sent() -> None:
     timeline = timeline_of(5, 3, 2)
     timeline.mark_sent()
-    assert timeline.release(8) == [10]
+    assert timeline.release(3) == [10]
     send_all(timeline)
-    assert timeline.release(9) == [20]
-    assert timeline.release(10) == [30]
+    assert timeline.release(3) == [20]
+    assert timeline.release(4) == [30]
     assert len(timeline) == 0
 
 
 def test_rewind_sends_again_what_is_kept() -> None:
     timeline = timeline_of(5, 3, 2)
     send_all(timeline)
-    timeline.release(5)
+    timeline.release(2)
     assert timeline.rewind() == 5
     assert timeline.sent == 5
     assert send_all(timeline) == [2, 3]
@@ -48,7 +48,7 @@ def test_rewind_sends_again_what_is_kept() -> None:
 def test_rewind_of_an_empty_timeline_begins_at_its_end() -> None:
     timeline = timeline_of(5)
     send_all(timeline)
-    timeline.release(5)
+    timeline.release(2)
     assert timeline.rewind() == 5
 
 
@@ -68,10 +68,10 @@ def test_gap_without_length_still_has_a_place() -> None:
     assert timeline.next_unsent == Piece(1, 7, 7, b"", gap=Gap(1, 1, 7, 7))
 
 
-def test_oldest_counts_only_what_was_sent() -> None:
+def test_sent_pieces_counts_what_is_kept_and_was_sent() -> None:
     timeline = timeline_of(5, 3, 2)
-    assert timeline.oldest(2) == 0
+    assert timeline.sent_pieces() == 0
     timeline.mark_sent()
-    assert timeline.oldest(2) == 5
-    send_all(timeline)
-    assert timeline.oldest(2) == 8
+    timeline.mark_sent()
+    timeline.release(2)
+    assert timeline.sent_pieces() == 1
