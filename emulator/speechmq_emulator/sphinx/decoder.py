@@ -90,7 +90,7 @@ class VoiceDetector:
     """Whether a frame of ``frame_length`` samples at 16 kHz is voice."""
 
     def __init__(self, frame_seconds: float) -> None:
-        self._vad = Vad(Vad.MEDIUM_STRICT, RATE, frame_seconds)
+        self._vad = Vad(Vad.STRICT, RATE, frame_seconds)
         self.frame_length = self._vad.frame_bytes // 2
 
     def is_voice(self, frame: Pcm) -> bool:

@@ -31,6 +31,9 @@ class Endpointer:
         recent = list(self._recent)
         if sum(recent[-_QUIET_WINDOW:]) > _QUIET_VOICED:
             self.quiet_frames = 0
+        elif self.quiet_frames == 0:
+            # It takes a few quiet frames to know that it is quiet; they were quiet all the same.
+            self.quiet_frames = _QUIET_WINDOW - _QUIET_VOICED
         else:
             self.quiet_frames += 1
         if self.in_utterance or sum(recent) < _ONSET_VOICED:

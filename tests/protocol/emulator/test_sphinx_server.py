@@ -142,7 +142,7 @@ async def test_utterance_ends_once_a_pause(emulator: Emulator, trigger: float) -
     final = messages[: messages.index(ended)]
     at = ended["metadata"]["end_time"]
     assert ended["metadata"]["start_time"] == at
-    assert trigger <= at - last_word_end <= trigger + 0.4
+    assert trigger <= round(at - last_word_end, 2) <= trigger + 0.4
     assert at - only(final, "AddTranscript")[-1]["metadata"]["end_time"] == pytest.approx(0.08)
 
 

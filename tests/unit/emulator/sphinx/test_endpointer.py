@@ -32,10 +32,10 @@ def test_utterance_begins_anew_after_its_end() -> None:
 def test_quiet_is_counted_from_the_last_voice() -> None:
     endpointer = Endpointer()
     begins(endpointer, "##########" + 20 * ".")
-    assert endpointer.quiet_frames == 18
+    assert endpointer.quiet_frames == 20
 
 
 def test_click_does_not_end_the_quiet() -> None:
     endpointer = Endpointer()
     begins(endpointer, "##########" + 10 * "." + "##" + 8 * ".")
-    assert endpointer.quiet_frames == 18
+    assert endpointer.quiet_frames == 20
