@@ -190,7 +190,7 @@ class Manager:
     async def _announce_failure(self, stream_id: str, code: str, reason: str) -> None:
         channel = await self._plane.channel()
         failed = StreamFailed(stream_id=stream_id, code=code, reason=reason, retryable=True)
-        await announce(channel, self._names, failed)
+        await announce(channel, self._names, failed, epoch=self._new_epoch())
         await close_quietly(channel)
         await self._delete_queues(stream_id)
 
@@ -210,8 +210,12 @@ class Manager:
         return consumers
 
     async def _take_over(self, channel: AbstractChannel, stream_id: str) -> Takeover:
-        first_epoch = int(self._wall_clock() * 1000)
-        return await take_over(channel, self._names, stream_id, first_epoch=first_epoch)
+        epoch = self._new_epoch()
+        return await take_over(channel, self._names, stream_id, first_epoch=epoch)
+
+    def _new_epoch(self) -> int:
+        """Higher than any that a stream of the same id has had."""
+        return int(self._wall_clock() * 1000)
 
     def _topology(self, claim: Claim, start: StartStream) -> StreamTopology:
         broker = self._settings.broker

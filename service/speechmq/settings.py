@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from .errors import SettingsError
 from .session.spec import Limits
@@ -55,8 +57,8 @@ class BrokerSettings(Section):
 class UpstreamSettings(Section):
     """Speechmatics Realtime, or anything that speaks its protocol."""
 
-    url: Annotated[str, Field(pattern=r"^wss?://")] = "wss://eu.rt.speechmatics.com/v2"
-    """The recogniser; the region is part of it"""
+    url: str = "wss://eu.rt.speechmatics.com/v2"
+    """The recogniser, `wss://` or `ws://`; the region is part of it"""
     api_key: SecretStr | None = None
     """Its key"""
     app: str | None = None
@@ -69,6 +71,15 @@ class UpstreamSettings(Section):
     """Without an answer to a ping the connection counts as lost"""
     max_message_bytes: Count = 4 * 1024 * 1024
     """A longer message from upstream closes the connection"""
+
+    @field_validator("url")
+    @classmethod
+    def _is_websocket(cls, url: str) -> str:
+        try:
+            parse_uri(url)
+        except (InvalidURI, ValueError) as error:
+            raise ValueError("must be a WebSocket URL: ws://host:port/v2 or wss://…") from error
+        return url
 
 
 class SessionSettings(Section):

@@ -1,5 +1,5 @@
-"""Events that belong to no owner of a stream: admission's, and a manager's about a stream that it
-cannot run. They are of epoch 0 and never reach a stream's checkpoint."""
+"""Events that belong to no owner of a stream: admission's, of epoch 0, and a manager's about a
+stream that it cannot run. They never reach a stream's checkpoint."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from .plane import translated
 OWNERLESS_EPOCH = 0
 
 
-async def announce(channel: AbstractChannel, names: Names, event: Event) -> None:
+async def announce(
+    channel: AbstractChannel, names: Names, event: Event, *, epoch: int = OWNERLESS_EPOCH
+) -> None:
     """Returns when the broker has the event. The time makes its ``message_id`` unique."""
-    message = from_event(event, epoch=OWNERLESS_EPOCH, seq=time.time_ns())
+    message = from_event(event, epoch=epoch, seq=time.time_ns())
     properties = spec.Basic.Properties(
         message_type=message.type,
         message_id=message.message_id,

@@ -26,7 +26,7 @@ RETRY_EVERY = 0.1
 # Seconds for which a message is held before it goes to the end of the queue again: many messages of
 # unknown streams must not keep others waiting.
 HOLD = 1.0
-# When the message first came, in seconds since 1970.
+# When the message first came, in milliseconds since 1970; a float would travel in 32 bits.
 SINCE = "x-speechmq-early-since"
 
 
@@ -52,6 +52,7 @@ class EarlyAudio:
         self._channel = channel
         self._names = names
         self._wait = wait
+        self._hold = min(HOLD, wait)
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
 
@@ -77,9 +78,9 @@ class EarlyAudio:
             await self._put_back(message, stream_id)
 
     async def _forward_in_turn(self, message: AmqpMessage, stream_id: str, lane: Lane) -> bool:
-        hold_until = self._clock() + min(HOLD, self._wait)
+        hold_until = self._clock() + self._hold
         try:
-            async with asyncio.timeout(HOLD):
+            async with asyncio.timeout(self._hold):
                 await lane.lock.acquire()
         except TimeoutError:
             return False
@@ -94,10 +95,11 @@ class EarlyAudio:
 
     async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
         """At the end of the queue, so that others get their turn; or among the dead letters."""
-        now = self._clock()
+        now = round(self._clock() * 1000)
         found = message.headers.get(SINCE)
-        since = found if isinstance(found, int | float) else now - min(HOLD, self._wait)
-        if now - since >= self._wait:
+        # Anybody may write the header, so it cannot make a message stay for longer.
+        since = min(found, now) if type(found) is int else now - round(self._hold * 1000)
+        if now - since >= self._wait * 1000:
             reason = f"no stream {stream_id!r} was started within {self._wait} s"
             await self._bury(message, "unknown_stream", reason)
             return

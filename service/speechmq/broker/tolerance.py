@@ -15,6 +15,8 @@ from pamqp import decode
 
 Decoder = Callable[[bytes], tuple[int, Any]]
 
+# Nesting that exhausts the stack is as unreadable as a wrong byte.
+UNREADABLE = (ValueError, OverflowError, RecursionError)
 UNREADABLE_TIME = datetime.fromtimestamp(0, UTC)
 
 
@@ -25,6 +27,7 @@ def install() -> None:
     decode.METHODS["table"] = table
     decode.TABLE_MAPPING[b"T"] = timestamp
     decode.TABLE_MAPPING[b"F"] = table
+    decode.TABLE_MAPPING[b"A"] = array
 
 
 def short_string(value: bytes) -> tuple[int, str]:
@@ -44,6 +47,15 @@ def table(value: bytes) -> tuple[int, dict[str, Any]]:
     """A table with a part that cannot be read counts as empty."""
     try:
         consumed, fields = decode.field_table(value)
-    except (ValueError, OverflowError):
+    except UNREADABLE:
         return 4 + int.from_bytes(value[:4], "big"), {}
     return consumed, dict(fields)
+
+
+def array(value: bytes) -> tuple[int, list[Any]]:
+    """An array with a part that cannot be read counts as empty."""
+    try:
+        consumed, parts = decode.field_array(value)
+    except UNREADABLE:
+        return 4 + int.from_bytes(value[:4], "big"), []
+    return consumed, list(parts)

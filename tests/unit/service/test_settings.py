@@ -38,6 +38,17 @@ def test_error_names_each_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize("url", ["http://x", "ws://", "ws://h:port/v2", "wss://[::1", ""])
+def test_upstream_url_that_is_none_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHMQ_UPSTREAM__URL", url)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert str(caught.value) == (
+        "the settings cannot be used: SPEECHMQ_UPSTREAM__URL: "
+        "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…"
+    )
+
+
 def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEECHMQ_UPSTREAM__API_KEY", "hush-key")
     monkeypatch.setenv("SPEECHMQ_BROKER__URL", "amqp://me:hush-password@broker/")
