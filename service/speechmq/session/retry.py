@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from .spec import Limits
+from .timers import Timer
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
@@ -60,3 +64,32 @@ def delay_before(failure: Failure, attempt: int, jitter: float) -> float | None:
         return 5.0 + 5.0 * jitter
     backoff: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 1))
     return backoff * (0.5 + 0.5 * jitter)
+
+
+def silence(timer: Timer, limits: Limits) -> Failure:
+    """Upstream did not say in time what it owed."""
+    if timer is Timer.START:
+        return Failure("start_timeout", f"recognition did not start in {limits.start_timeout} s")
+    if timer is Timer.ANSWER:
+        return Failure("unanswered", f"upstream read no audio for {limits.answer_timeout} s")
+    return Failure("end_timeout", f"no end of transcript came in {limits.end_timeout} s")
+
+
+class Attempts:
+    """Counts failures; a session that lived for long enough wipes out those before it."""
+
+    __slots__ = ("_failures", "_jitter", "_limits")
+
+    def __init__(self, limits: Limits, jitter: Callable[[], float]) -> None:
+        self._limits = limits
+        self._jitter = jitter
+        self._failures = 0
+
+    def delay_after(self, failure: Failure, *, lived: float) -> float | None:
+        """Seconds until the next try, or nothing; ``lived`` is how long the session did."""
+        if lived >= self._limits.healthy_after:
+            self._failures = 0
+        self._failures += 1
+        if self._failures > self._limits.retry_attempts:
+            return None
+        return delay_before(failure, self._failures, self._jitter())

@@ -30,7 +30,7 @@ from .outputs import (
     SendAudio,
     StartRecognition,
 )
-from .retry import Failure, delay_before
+from .retry import Attempts, Failure, silence
 from .session import Session
 from .spec import Limits, StreamSpec
 from .states import State, require_allowed
@@ -56,7 +56,7 @@ class Stream:
         self.spec = spec
         self.limits = limits
         self.state = State.CONNECTING
-        self._jitter = jitter
+        self._attempts = Attempts(limits, jitter)
         self._resumes = None if checkpoint is None else "take_over"
         checkpoint = checkpoint or Checkpoint()
         self._outputs: list[Output] = []
@@ -75,7 +75,6 @@ class Stream:
             early_until=now + limits.early_wait,
         )
         self._session: Session | None = None
-        self._failures = 0
         self._end_reason: Literal["end", "idle"] = "end"
         self._outcome = Outcome.ENDED
 
@@ -270,12 +269,10 @@ class Stream:
 
     def _lose(self, failure: Failure, now: float) -> None:
         self._timers.stop(Timer.START, Timer.ANSWER, Timer.END)
-        if self._session and now - self._session.since >= self.limits.healthy_after:
-            self._failures = 0
+        lived = now - self._session.since if self._session else 0.0
         self._session = None
-        self._failures += 1
-        delay = delay_before(failure, self._failures, self._jitter())
-        if delay is None or self._failures > self.limits.retry_attempts:
+        delay = self._attempts.delay_after(failure, lived=lived)
+        if delay is None:
             self._fail(failure)
         else:
             self._emit(CloseConnection())
@@ -316,18 +313,7 @@ class Stream:
                 case Timer.IDLE:
                     self._on_idle_timeout(now)
                 case _:
-                    self._lose(self._silence(timer), now)
-
-    def _silence(self, timer: Timer) -> Failure:
-        """Upstream did not say in time what it owed."""
-        limits = self.limits
-        if timer is Timer.START:
-            return Failure(
-                "start_timeout", f"recognition did not start in {limits.start_timeout} s"
-            )
-        if timer is Timer.ANSWER:
-            return Failure("unanswered", f"upstream read no audio for {limits.answer_timeout} s")
-        return Failure("end_timeout", f"no end of transcript came in {limits.end_timeout} s")
+                    self._lose(silence(timer, self.limits), now)
 
     def _on_idle_timeout(self, now: float) -> None:
         """A publisher whose audio is held back, or still on its way, has not vanished."""

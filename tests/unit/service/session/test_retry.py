@@ -6,9 +6,11 @@ from speechmq.session.retry import (
     TERMINAL_CODES,
     TERMINAL_ERRORS,
     TERMINAL_STATUS,
+    Attempts,
     Failure,
     delay_before,
 )
+from speechmq.session.spec import Limits
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,16 @@ def test_other_losses_back_off_from_a_quarter_second_to_ten() -> None:
         10.0,
     ]
     assert delay_before(lost, 1, 0.0) == 0.125
+
+
+def test_attempts_are_used_up_and_wiped_out_by_a_healthy_session() -> None:
+    lost = Failure("connection_lost", "", close_code=1006)
+    attempts = Attempts(Limits(retry_attempts=2, healthy_after=10.0), lambda: 0.0)
+    lived = [0.0, 9.9, 10.0, 0.0, 0.0]
+    assert [attempts.delay_after(lost, lived=one) for one in lived] == [
+        0.125,
+        0.25,
+        0.125,
+        0.25,
+        None,
+    ]

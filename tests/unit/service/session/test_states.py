@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from speechmq.errors import TransitionError
@@ -23,3 +26,16 @@ def test_missing_entry_is_the_fault_of_the_side_that_the_input_belongs_to(
     with pytest.raises(TransitionError) as caught:
         require_allowed(State.WAITING, received)
     assert (caught.value.side, caught.value.received) == (side, received.__name__)
+
+
+def test_diagram_in_the_docs_shows_moves_of_the_table() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "design.md").read_text()
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)", page, re.MULTILINE))
+    moves = {
+        (state.value, target.value)
+        for (state, _), targets in TRANSITIONS.items()
+        for target in targets
+        if target is not state
+    }
+    assert drawn <= moves
+    assert {state for move in drawn for state in move} == {state.value for state in State}
