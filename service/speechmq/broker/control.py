@@ -86,8 +86,12 @@ class ControlPlane:
         raise BrokerLost("the connection of the control plane is gone")
 
     async def stop(self) -> None:
-        """Takes no more messages, and waits for those in hand."""
-        await self._broker.stop()
+        """Takes no more messages, and waits for those in hand. A connection that is gone already
+        makes FastStream raise here what nobody needs to know twice."""
+        try:
+            await self._broker.stop()
+        except* (AMQPError, OSError, RuntimeError) as group:
+            log.debug("the control plane was gone before it was stopped: %s", group)
 
     async def _on_start(self, message: Message) -> None:
         await self._settle(message, self._admission.admit)

@@ -93,14 +93,18 @@ async def fail_when_closed(channel: AbstractChannel, what: str) -> NoReturn:
     raise BrokerLost(f"the broker closed {what}")
 
 
-async def close_quietly(channel: AbstractChannel) -> None:
-    """Closes without a cancel before it, so that unacknowledged messages return in order."""
-    if channel.is_closed:
+async def close_quietly(resource: AbstractChannel | AbstractConnection) -> None:
+    """Closes a channel without a cancel before it, so that unacknowledged messages return in order.
+
+    Whatever it was may be gone already, with the connection.
+    """
+    if resource.is_closed:
         return
     try:
-        await channel.close()
-    except (AMQPError, OSError, RuntimeError):
-        return  # the connection went first, and took the channel with it
+        with translated("closing"):
+            await resource.close()
+    except BrokerLost:
+        return
 
 
 @asynccontextmanager
@@ -118,4 +122,4 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     try:
         yield DataPlane(connection)
     finally:
-        await connection.close()
+        await close_quietly(connection)
