@@ -47,7 +47,8 @@ async def test_node_has_what_it_had_when_it_starts_again_after_a_stop_and_a_cras
         await node.restart()
         assert await peek(node.url, "durable") == b"kept"
         await node.kill()
-        assert await node.ended() == -signal.SIGKILL
+        # The family dies in no certain order: the script may still see its server die and say so.
+        assert await node.ended() in {1, -signal.SIGKILL}
         with pytest.raises(BrokerUnreachableError):
             await shake_hands(node.url)
         await node.start()
