@@ -82,3 +82,18 @@ class Resampler:
             return samples
         resampled: Samples = self._stream.resample_chunk(samples, last=last)
         return resampled
+
+
+class RawReader:
+    """Samples of one channel at ``rate``, out of raw audio in ``encoding`` at ``source_rate``."""
+
+    def __init__(self, encoding: str, source_rate: int, rate: int) -> None:
+        self._reader = SampleReader(encoding)
+        self._resampler = Resampler(source_rate, rate)
+
+    def read(self, chunk: bytes) -> Samples:
+        return self._resampler.resample(self._reader.read(chunk))
+
+    def finish(self) -> Samples:
+        """The samples that the resampler held back; a split sample at the end is dropped."""
+        return self._resampler.resample(self._reader.read(b""), last=True)
