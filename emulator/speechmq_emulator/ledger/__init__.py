@@ -6,8 +6,9 @@ are missing, and ``w?`` stands in the place of sound that is no undamaged block.
 block in which a session begins or ends says nothing.
 """
 
-from speechmq_emulator.ledger.codec import MAX_NUMBER, SILENCE, encode
+from speechmq_emulator.ledger.codec import SILENCE, encode
 from speechmq_emulator.ledger.reader import Block, BlockReader, Fragment, Noise, Silence, decode
+from speechmq_emulator.ledger.spoken import MAX_NUMBER, Spoken
 
 __all__ = [
     "MAX_NUMBER",
@@ -17,6 +18,7 @@ __all__ = [
     "Fragment",
     "Noise",
     "Silence",
+    "Spoken",
     "decode",
     "encode",
 ]

@@ -8,9 +8,9 @@ the block. A block of silence is zeros.
 halves  signs
 ======  =====================================================================
 0-7     preamble ``++++----``: no run this long occurs in what follows
-8-159   76 bits in Manchester code (1 is ``+-``, 0 is ``-+``): 11 of flags,
-        all zero in this version; 32 of the number; 32 of CRC-32 over flags
-        and number; a last 1, so that every block ends below zero
+8-159   76 bits in Manchester code (1 is ``+-``, 0 is ``-+``): 11 of flags
+        (``spoken``), 32 of the number; 32 of CRC-32 over flags and number;
+        a last 1, so that every block ends below zero
 ======  =====================================================================
 
 The levels are a maximum-length sequence, in which no eight neighbours (10 ms) occur twice.
@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechmq_emulator import audio
+from speechmq_emulator.ledger.spoken import MAX_NUMBER, Spoken
 
 Symbols = NDArray[np.int8]
 """Samples or half-bits as sign times level: -2, -1, 0 (silence), 1, 2."""
 
 SILENCE = None
 BLOCKS_PER_SECOND = 5
-MAX_NUMBER = 2**32 - 1
 HALVES = 160
 LEVEL = 0.25
 """What a symbol of 1 is, of full scale."""
@@ -60,22 +60,25 @@ def block_length(sample_rate: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def half_of_sample(length: int) -> NDArray[np.intp]:
-    """The half-bit of each sample: half k has the samples [k*n//160, (k+1)*n//160)."""
-    borders = np.arange(1, HALVES) * length // HALVES
-    return np.searchsorted(borders, np.arange(length), side="right")
-
-
-@lru_cache(maxsize=64)
 def first_samples(length: int) -> NDArray[np.intp]:
-    """The first sample of each half-bit."""
+    """The first sample of each half-bit: half k has the samples [k*n//160, (k+1)*n//160)."""
     return np.arange(HALVES) * length // HALVES
 
 
+@lru_cache(maxsize=64)
+def _half_lengths(length: int) -> NDArray[np.intp]:
+    return np.diff(first_samples(length), append=length)
+
+
 def encode(
-    numbers: Iterable[int | None], *, sample_rate: int = 16000, encoding: str = "pcm_s16le"
+    numbers: Iterable[int | Spoken | None],
+    *,
+    sample_rate: int = 16000,
+    encoding: str = "pcm_s16le",
 ) -> bytes:
     """Ledger audio, one block a number; None gives a block of silence.
+
+    A number alone is a plain word of the first voice; ``Spoken`` says more.
 
     Raises:
         ValueError: a number is not in 0..2**32-1, the rate is not in 8000..48000 Hz, or
@@ -84,52 +87,55 @@ def encode(
     if not 8000 <= sample_rate <= 48000:
         raise ValueError(f"sample_rate {sample_rate} is not within 8000 and 48000 Hz")
     halves = [_halves(number) for number in numbers]
-    index = half_of_sample(block_length(sample_rate))
-    symbols = np.stack(halves)[:, index].ravel() if halves else np.zeros(0, np.int8)
+    length = block_length(sample_rate)
+    blocks = [_symbols(half, length) for half in halves]
+    symbols = np.concatenate(blocks) if blocks else np.zeros(0, np.int8)
     return audio.encode((symbols * LEVEL).astype(np.float32), encoding)
 
 
-def _halves(number: int | None) -> Symbols:
-    if number is None:
+def _halves(said: int | Spoken | None) -> Symbols:
+    if said is None:
         return np.zeros(HALVES, np.int8)
-    if not 0 <= number <= MAX_NUMBER:
-        raise ValueError(f"number {number} is not within 0 and {MAX_NUMBER}")
-    word = ((number << 32 | _checksum(number)) << 1) | 1
+    spoken = Spoken(said) if isinstance(said, int) else said
+    flags_and_number = spoken.flags << _NUMBER_BITS | spoken.number
+    word = (flags_and_number << 32 | _checksum(flags_and_number)) << 1 | 1
     bits = np.unpackbits(np.frombuffer(word.to_bytes(10, "big"), np.uint8))[4:]
-    signs = bits.astype(np.int8) * 2 - 1
-    data = np.stack([signs, -signs], axis=1).ravel() * LEVELS[len(PREAMBLE) :]
-    return np.concatenate([PREAMBLE, data]).astype(np.int8)
+    return _halves_of(bits.astype(np.bool_))
+
+
+def _halves_of(bits: NDArray[np.bool_]) -> Symbols:
+    """All half-bits of the block that has these 76 bits."""
+    halves = LEVELS.copy()
+    halves[: len(PREAMBLE)] = PREAMBLE
+    signs = bits.view(np.int8) * np.int8(2) - np.int8(1)
+    halves[len(PREAMBLE) :: 2] *= signs
+    halves[len(PREAMBLE) + 1 :: 2] *= -signs
+    return halves
+
+
+def _symbols(halves: Symbols, length: int) -> Symbols:
+    return np.repeat(halves, _half_lengths(length))
 
 
 def symbols_of(samples: audio.Samples) -> Symbols:
-    """Each sample as the nearest symbol; what is quieter than half a level is silence."""
-    magnitude = np.abs(samples)
-    levels = (magnitude > LEVEL / 2).view(np.int8) + (magnitude > LEVEL * 1.5).view(np.int8)
-    return np.where(samples < 0, -levels, levels)
+    """Each sample as the nearest symbol; what is louder than any is none of them."""
+    levels = samples * np.float32(1 / LEVEL)
+    symbols: Symbols = np.rint(levels, out=levels).astype(np.int8)
+    return symbols
 
 
-def read_block(symbols: Symbols) -> int | None:
-    """The number that a block's worth of symbols holds; None unless every sample agrees."""
-    halves = symbols[first_samples(len(symbols))]
-    if not np.array_equal(halves[: len(PREAMBLE)], PREAMBLE):
+def read_block(symbols: Symbols) -> tuple[int, int] | None:
+    """Number and flags in a block's worth of symbols; None unless every sample agrees."""
+    above = symbols[first_samples(len(symbols))][len(PREAMBLE) :: 2] > 0
+    expected = _symbols(_halves_of(above), len(symbols))
+    # Bytes compare far faster than arrays this small.
+    if expected.tobytes() != symbols.tobytes():
         return None
-    if not np.array_equal(np.abs(halves), LEVELS):
-        return None
-    if not np.array_equal(halves[half_of_sample(len(symbols))], symbols):
-        return None
-    return _number(halves[len(PREAMBLE) :] > 0)
-
-
-def _number(above: NDArray[np.bool_]) -> int | None:
-    bits = above[0::2]
-    if np.any(bits == above[1::2]):
-        return None
-    packed = np.packbits(np.concatenate([np.zeros(4, bool), bits])).tobytes()
-    word = int.from_bytes(packed, "big")
+    word = int.from_bytes(np.packbits(above).tobytes(), "big") >> 4
     flags_and_number, checksum = word >> 33, word >> 1 & 0xFFFFFFFF
     if not word & 1 or checksum != _checksum(flags_and_number):
         return None
-    return flags_and_number & ((1 << _NUMBER_BITS) - 1)
+    return flags_and_number & MAX_NUMBER, flags_and_number >> _NUMBER_BITS
 
 
 def _checksum(flags_and_number: int) -> int:

@@ -25,11 +25,15 @@ from speechmq_emulator.ledger.codec import (
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A number that was read; ``start`` and ``end`` are positions in samples."""
+    """A number that was read; ``start`` and ``end`` are positions in samples.
+
+    ``flags`` tell how it was said (``spoken.Spoken``).
+    """
 
     number: int
     start: int
     end: int
+    flags: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Fragment:
     end: int
 
 
+_PREAMBLE_BYTES = PREAMBLE.tobytes()
 Span = Block | Silence | Noise | Fragment
 _S = TypeVar("_S", Silence, Noise, Fragment)
 
@@ -70,6 +75,13 @@ class BlockReader:
         self._symbols: Symbols = np.zeros(0, np.int8)
         self._position = 0
         self._synchronised = False
+
+    @property
+    def certain_to(self) -> int:
+        """The position before which no sound can come any more: silence that waits to grow
+        into a whole span lies before it, and sound that waits behind it."""
+        silent = len(self._symbols) and not self._symbols[0]
+        return self._position + (self._silent_run() if silent else 0)
 
     def feed(self, samples: Samples) -> list[Span]:
         """The spans that are now certain."""
@@ -105,20 +117,22 @@ class BlockReader:
         if self._may_begin():
             if len(self._symbols) < self._length:
                 return None
-            number = read_block(self._symbols[: self._length])
-            if number is not None:
-                return self._block(number)
+            read = read_block(self._symbols[: self._length])
+            if read is not None:
+                return self._block(*read)
         run = self._noise_run()
         return None if run is None else self._noise(run)
 
     def _may_begin(self) -> bool:
         """False as soon as the samples at hand rule out that a block begins here."""
-        at = self._preamble_at[self._preamble_at < len(self._symbols)]
-        return np.array_equal(self._symbols[at], PREAMBLE[: len(at)])
+        at = self._preamble_at
+        if len(self._symbols) <= at[-1]:
+            at = at[at < len(self._symbols)]
+        return self._symbols[at].tobytes() == _PREAMBLE_BYTES[: len(at)]
 
-    def _block(self, number: int) -> Block:
+    def _block(self, number: int, flags: int) -> Block:
         self._synchronised = True
-        block = Block(number, self._position, self._position + self._length)
+        block = Block(number, self._position, self._position + self._length, flags)
         self._drop(self._length)
         return block
 

@@ -1,5 +1,6 @@
 """Ledger audio: what is written comes back, and what was tampered with does not."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ RATES = st.one_of(
     st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]), st.integers(8000, 48000)
 )
 NUMBERS = st.lists(st.none() | st.integers(0, MAX_NUMBER), max_size=6)
+GOLDEN = "9ba1e4f827bff85126296b00976c6775c4be9a134cfdf095161ceef875a96a99"
 QUICK = settings(max_examples=60, deadline=None)
 
 
@@ -192,6 +194,11 @@ def test_encode_refuses_a_rate_that_is_no_sessions(rate: int) -> None:
 def test_encode_refuses_an_unknown_encoding() -> None:
     with pytest.raises(ValueError, match="encoding 'opus' is none of pcm_s16le, pcm_f32le, mulaw"):
         encode([1], encoding="opus")
+
+
+def test_plain_numbers_sound_as_they_always_did() -> None:
+    audio = encode([0, 1, None, MAX_NUMBER], sample_rate=11025, encoding="mulaw")
+    assert hashlib.sha256(audio).hexdigest() == GOLDEN
 
 
 def test_encode_of_nothing_is_empty() -> None:
