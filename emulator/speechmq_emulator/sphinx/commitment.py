@@ -26,9 +26,13 @@ class Commitment:
 
     def __init__(self, max_delay: float) -> None:
         self.until = 0.0
+        self._recent: deque[list[Word]] = deque(maxlen=_REMEMBERED)
+        self.hurry(max_delay)
+
+    def hurry(self, max_delay: float) -> None:
+        """From now on words have to be settled within ``max_delay``, in seconds."""
         self._due_after = max_delay - _MARGIN_SECONDS
         self._stable_after = min(max(STABLE_SECONDS, max_delay / 2), self._due_after)
-        self._recent: deque[list[Word]] = deque(maxlen=_REMEMBERED)
 
     def cover(self, until: float) -> None:
         """Everything up to ``until`` is settled."""

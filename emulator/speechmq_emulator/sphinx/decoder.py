@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Config, Decoder, Vad
 
 from speechmq_emulator.speech.events import Word
+from speechmq_emulator.sphinx.vocabulary import Vocabulary
 
 RATE = 16000
 FRAMES_PER_SECOND = 100
@@ -45,8 +46,9 @@ class Segment:
 class UtteranceDecoder:
     """Decodes one utterance after the other with one PocketSphinx decoder."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Vocabulary | None = None) -> None:
         self._decoder = decoder
+        self._vocabulary = vocabulary or Vocabulary(decoder)
         self.has_mean = False
         """Whether the channel's mean spectrum is known; without, the first words come out wrong."""
 
@@ -79,7 +81,7 @@ class UtteranceDecoder:
             seconds = (segment.end_frame + 1 - segment.start_frame) / FRAMES_PER_SECOND
             if not _FILLER.match(segment.word) and seconds <= _LONGEST_WORD:
                 yield Segment(
-                    _VARIANT.sub("", segment.word),
+                    self._vocabulary.content(_VARIANT.sub("", segment.word)),
                     segment.start_frame / FRAMES_PER_SECOND,
                     (segment.end_frame + 1) / FRAMES_PER_SECOND,
                     min(1.0, round(segment.prob, 3)),

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from speechmq_emulator.engine import Emit, quota_exceeded
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
 from speechmq_emulator.protocol.errors import ErrorType, Refusal
 from speechmq_emulator.speech.events import ChunkTaken, Ended, Failed
-from speechmq_emulator.sphinx.frames import HEADER, Kind, frame, load_event
+from speechmq_emulator.sphinx.frames import HEADER, Kind, dump_time, frame, load_event
 from speechmq_emulator.sphinx.nursing import Nursing
 
 _CHUNKS_IN_FLIGHT = 8
@@ -63,8 +63,7 @@ class SphinxEngine:
     async def _worker(self, start: StartRecognition, emit: Emit) -> AsyncIterator["SphinxStream"]:
         reader, writer = await asyncio.open_unix_connection(sock=await self._nursing.fork())
         try:
-            config = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
-            writer.write(frame(Kind.CONFIG, config))
+            writer.write(frame(Kind.CONFIG, _json(start)))
             await _ready(reader)
             stream = SphinxStream(reader, writer, emit)
             async with asyncio.TaskGroup() as tasks:
@@ -77,13 +76,25 @@ class SphinxEngine:
                 await writer.wait_closed()
 
 
+def _json(model: StartRecognition | TranscriptionConfig) -> bytes:
+    # A field that was not given must not look given on the other side.
+    return model.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
 async def _ready(reader: asyncio.StreamReader) -> None:
     try:
         async with asyncio.timeout(_READY_TIMEOUT):
-            await reader.readexactly(HEADER.size)
+            kind, payload = await _read_frame(reader)
     except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
         reason = "The recogniser's process did not start; start the session again"
         raise Refusal(ErrorType.JOB_ERROR, reason) from error
+    if kind is Kind.EVENT and isinstance(failure := load_event(payload), Failed):
+        raise Refusal(failure.type, failure.reason)
+
+
+async def _read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes]:
+    kind, length = HEADER.unpack(await reader.readexactly(HEADER.size))
+    return Kind(kind), await reader.readexactly(length)
 
 
 class SphinxStream:
@@ -105,6 +116,15 @@ class SphinxStream:
             await self._room.wait()
         self._in_flight += 1
         await self._write(frame(Kind.AUDIO, audio))
+
+    async def end_utterance(self, at: float | None) -> None:
+        await self._write(frame(Kind.END_UTTERANCE, dump_time(at)))
+
+    async def configure(self, config: TranscriptionConfig) -> None:
+        await self._write(frame(Kind.CONFIGURE, _json(config)))
+
+    async def tell_speakers(self) -> None:
+        await self._write(frame(Kind.TELL_SPEAKERS))
 
     async def finish(self) -> None:
         await self._write(frame(Kind.END))
@@ -129,15 +149,16 @@ class SphinxStream:
             self._room.set()
 
     async def _next_frame(self) -> bool:
-        kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-        payload = await self._reader.readexactly(length)
+        kind, payload = await _read_frame(self._reader)
         match kind:
             case Kind.TAKEN:
                 self._in_flight -= 1
                 self._room.set()
                 self._emit(ChunkTaken())
             case Kind.EVENT:
-                self._emit(load_event(payload))
+                event = load_event(payload)
+                self._emit(event)
+                return not isinstance(event, Failed)
             case _:
                 self._emit(Ended())
                 return False

@@ -4,6 +4,7 @@ import numpy as np
 
 from speechmq_emulator.speech.events import Word
 from speechmq_emulator.sphinx.decoder import RATE, Pcm, Segment, UtteranceDecoder
+from speechmq_emulator.sphinx.voiceprint import Features, Track
 
 _MEASURED_SAMPLES = round(0.6 * RATE)
 
@@ -20,12 +21,15 @@ class Utterance:
         self._audio: list[Pcm] = []
         self._length = 0
         self._decoded = 0
+        self._track = Track()
 
     @property
     def seconds(self) -> float:
         return self._length / RATE
 
     def feed(self, pcm: Pcm) -> None:
+        if not len(pcm):
+            return
         self._audio.append(pcm)
         self._length += len(pcm)
         if self._decoder.has_mean or self._length >= _MEASURED_SAMPLES:
@@ -46,12 +50,25 @@ class Utterance:
 
     def end(self) -> list[Word]:
         """All words, for good."""
+        if not self._audio:
+            return []
         self._decode()
         return self._words(self._decoder.end())
 
     def audio_from(self, position: int) -> Pcm:
         """The samples from ``position`` of the session on."""
-        return np.concatenate(self._audio)[max(0, position - self._origin) :]
+        return self._joined()[max(0, position - self._origin) :]
+
+    def features_between(self, start: float, end: float) -> Features:
+        """How the voice sounds between two times, in seconds of the session."""
+        first, last = (round(time * RATE) - self._origin for time in (start, end))
+        return self._track.features(self._joined(), first, last)
+
+    def _joined(self) -> Pcm:
+        if len(self._audio) > 1:
+            self._audio = [np.concatenate(self._audio)]
+            self._decoded = min(self._decoded, 1)
+        return self._audio[0] if self._audio else np.zeros(0, np.int16)
 
     def _words(self, segments: list[Segment]) -> list[Word]:
         return [segment.after(self._origin / RATE) for segment in segments]

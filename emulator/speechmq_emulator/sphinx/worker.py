@@ -1,89 +1,99 @@
-"""A session's own process: reads its audio from the server, writes transcripts back.
+"""A session's own process: reads commands and audio from the server, writes reports back.
 
 Ends when the session is over, or when the server's end of the socket is gone, however
 that came about.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from io import BufferedReader
 from socket import socket
 
-import numpy as np
 from pocketsphinx import Decoder
 
-from speechmq_emulator.audio import Resampler, SampleReader, Samples
-from speechmq_emulator.protocol.config import RawAudio, StartRecognition
-from speechmq_emulator.speech.events import Transcript
-from speechmq_emulator.sphinx.decoder import RATE, Pcm, UtteranceDecoder, VoiceDetector
-from speechmq_emulator.sphinx.endpointer import FRAME_SECONDS
-from speechmq_emulator.sphinx.frames import HEADER, Kind, dump_event, frame
-from speechmq_emulator.sphinx.recogniser import Recogniser
+from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
+from speechmq_emulator.speech.channel import FAULTS, Channel, failed
+from speechmq_emulator.speech.events import Failed, Heard, Speakers
+from speechmq_emulator.sphinx.decoder import RATE
+from speechmq_emulator.sphinx.frames import HEADER, Kind, dump_event, frame, load_time
+from speechmq_emulator.sphinx.recogniser import make_recogniser
 
 
 def work(connection: socket, decoder: Decoder) -> None:
     """Serve the one session at the other end of ``connection``."""
     try:
         with connection, connection.makefile("rb") as frames:
-            _serve(connection, frames, decoder)
+            _Session(connection, frames, decoder).serve()
     except (EOFError, ConnectionError):
         return  # The server gave the session up, or is gone itself.
 
 
-def _serve(connection: socket, frames: BufferedReader, decoder: Decoder) -> None:
-    _, config = _read_frame(frames)
-    stream = _Stream(StartRecognition.model_validate_json(config), decoder)
-    connection.sendall(frame(Kind.READY))
-    while True:
-        kind, payload = _read_frame(frames)
-        if kind is Kind.END:
-            _send(connection, stream.finish())
-            connection.sendall(frame(Kind.DONE))
-            return
-        # Taken means read, not recognised: a long chunk is confirmed before it is decoded.
-        connection.sendall(frame(Kind.TAKEN))
-        _send(connection, stream.feed(payload))
+class _Session:
+    """One channel's audio and commands, in the order in which they came."""
+
+    def __init__(self, connection: socket, frames: BufferedReader, decoder: Decoder) -> None:
+        self._connection = connection
+        self._frames = frames
+        self._make_recogniser = partial(make_recogniser, decoder)
+
+    def serve(self) -> None:
+        try:
+            self._serve()
+        except FAULTS as fault:
+            self._report([failed(fault)])
+
+    def _serve(self) -> None:
+        _, payload = self._read_frame()
+        start = StartRecognition.model_validate_json(payload)
+        channel = Channel(start, self._make_recogniser, rate=RATE)
+        self._write(Kind.READY)
+        self._report(channel.begin())
+        while True:
+            kind, payload = self._read_frame()
+            if kind is Kind.END:
+                self._report(channel.finish())
+                if start.transcription_config.tells_speakers:
+                    self._report(_final(channel.tell_speakers()))
+                self._write(Kind.DONE)
+                return
+            if kind is Kind.AUDIO:
+                # Taken means read, not recognised: a long chunk is confirmed before it is decoded.
+                self._write(Kind.TAKEN)
+            self._report(_obey(channel, kind, payload))
+
+    def _read_frame(self) -> tuple[Kind, bytes]:
+        kind, length = HEADER.unpack(self._read(HEADER.size))
+        return Kind(kind), self._read(length)
+
+    def _read(self, size: int) -> bytes:
+        data = self._frames.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
+    def _report(self, events: Sequence[Heard | Failed]) -> None:
+        if events:
+            frames = (frame(Kind.EVENT, dump_event(event)) for event in events)
+            self._connection.sendall(b"".join(frames))
+
+    def _write(self, kind: Kind) -> None:
+        self._connection.sendall(frame(kind))
 
 
-def _read_frame(frames: BufferedReader) -> tuple[Kind, bytes]:
-    kind, length = HEADER.unpack(_read(frames, HEADER.size))
-    return Kind(kind), _read(frames, length)
+def _final(told: Sequence[Heard]) -> list[Heard]:
+    return [replace(event, final=True) for event in told if isinstance(event, Speakers)]
 
 
-def _read(frames: BufferedReader, size: int) -> bytes:
-    data = frames.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
-
-
-def _send(connection: socket, events: list[Transcript]) -> None:
-    if events:
-        connection.sendall(b"".join(frame(Kind.EVENT, dump_event(event)) for event in events))
-
-
-class _Stream:
-    """Bytes of one session -> transcripts."""
-
-    def __init__(self, start: StartRecognition, decoder: Decoder) -> None:
-        audio_format = start.audio_format
-        if not isinstance(audio_format, RawAudio):
-            raise TypeError(f"PocketSphinx reads raw audio, not {audio_format.type!r}")
-        self._rate = audio_format.sample_rate
-        self._received = 0
-        self._reader = SampleReader(audio_format.encoding)
-        self._resampler = Resampler(self._rate, RATE)
-        voice = VoiceDetector(FRAME_SECONDS)
-        self._recogniser = Recogniser(UtteranceDecoder(decoder), voice, start.transcription_config)
-
-    def feed(self, chunk: bytes) -> list[Transcript]:
-        samples = self._reader.read(chunk)
-        self._received += len(samples)
-        return self._recogniser.feed(_pcm(self._resampler.resample(samples)))
-
-    def finish(self) -> list[Transcript]:
-        rest = self._resampler.resample(np.zeros(0, np.float32), last=True)
-        events = self._recogniser.feed(_pcm(rest))
-        return events + self._recogniser.finish(self._received / self._rate)
-
-
-def _pcm(samples: Samples) -> Pcm:
-    return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
+def _obey(channel: Channel, kind: Kind, payload: bytes) -> list[Heard]:
+    match kind:
+        case Kind.AUDIO:
+            return channel.feed(payload)
+        case Kind.END_UTTERANCE:
+            return channel.end_utterance(load_time(payload))
+        case Kind.CONFIGURE:
+            return channel.configure(TranscriptionConfig.model_validate_json(payload))
+        case Kind.TELL_SPEAKERS:
+            return channel.tell_speakers()
+        case _:
+            raise ValueError(f"the server sent {kind.name}, which is no command")
