@@ -2,32 +2,52 @@
 
 import asyncio
 import signal
+import ssl
 import sys
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from speechmq_emulator.faults import FaultBook, FaultError
 from speechmq_emulator.keys import DEFAULT_KEYS
-from speechmq_emulator.server import serve
+from speechmq_emulator.protocol.limits import DEFAULTS, Limits
+from speechmq_emulator.replay.recording import RecordingError
+from speechmq_emulator.server import Emulator, serve
 from speechmq_emulator.sphinx.nursing import NurseryError
+from speechmq_emulator.tls import CertificateError, server_context
+
+_HTTP_PORT = 8001
+"""Where the health service of the Speechmatics container answers."""
 
 
 class EngineName(StrEnum):
     SPHINX = "sphinx"
     LEDGER = "ledger"
+    REPLAY = "replay"
 
 
-def run(  # noqa: PLR0917  # typer calls it, by name
+def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 9000,
     engine: Annotated[
         EngineName,
-        typer.Option(help="sphinx recognises English speech, ledger reads numbers from audio."),
+        typer.Option(
+            help="sphinx recognises English speech, ledger reads numbers from audio, "
+            "replay plays the session that --replay names."
+        ),
     ] = EngineName.SPHINX,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Recorded session for --engine replay, as --record writes it."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Directory into which each session is recorded.")
+    ] = None,
     api_key: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,15 +60,104 @@ def run(  # noqa: PLR0917  # typer calls it, by name
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Sessions that sphinx recognises at once, a process each."),
+        typer.Option(min=1, help="Channels that sphinx recognises at once, a process each."),
     ] = None,
+    quota: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sessions at once; one more is refused with quota_exceeded."),
+    ] = None,
+    max_channels: Annotated[
+        int, typer.Option(min=1, help="Channels that one session may have.")
+    ] = DEFAULTS.max_channels,
+    duration_limit: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Seconds of raw audio in a channel; more is ignored."),
+    ] = None,
+    time_scale: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="How fast the time of the session limits runs: with 3600, the limit of 48 h "
+            "is reached after 48 s.",
+        ),
+    ] = DEFAULTS.time_scale,
+    contact_limit: Annotated[
+        float,
+        typer.Option(min=0.001, help="Seconds without audio, ping or pong; scaled as all limits."),
+    ] = DEFAULTS.contact,
+    lenient: Annotated[
+        bool,
+        typer.Option(
+            "--lenient",
+            help="Take a last_seq_no that is too small: some clients send the last chunk "
+            "acknowledged instead of the last one sent.",
+        ),
+    ] = False,
+    quality_info: Annotated[
+        bool,
+        typer.Option("--quality-info", help="Send Info recognition_quality, as documented."),
+    ] = False,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of health probes and temporary keys; 0 takes a free one. "
+            f"Without it, {_HTTP_PORT}, or a free one where --port is 0.",
+        ),
+    ] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of a certificate (chain): both ports speak TLS. Needs --key."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate's key, without passphrase.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="What goes wrong, such as 'drop at=1s..20s'; repeatable."),
+    ] = None,
+    fault_seed: Annotated[
+        int, typer.Option(help="The same seed makes the same faults at the same places.")
+    ] = 0,
+    admin: Annotated[
+        bool,
+        typer.Option("--admin", help="Let this machine change faults over HTTP, at /admin."),
+    ] = False,
 ) -> None:
     """A local Speechmatics Realtime server with real speech recognition."""
     keys = api_key or _split(api_keys) or DEFAULT_KEYS
+    if http_port is None:
+        http_port = _HTTP_PORT if port else 0
+    if (engine is EngineName.REPLAY) != (replay is not None):
+        raise typer.BadParameter("--engine replay and --replay FILE are given together")
+    limits = Limits(
+        quota=quota,
+        max_channels=max_channels,
+        duration=duration_limit,
+        time_scale=time_scale,
+        contact=contact_limit,
+        lenient=lenient,
+        quality_info=quality_info,
+    )
     try:
+        serving = serve(
+            engine.value,
+            host=host,
+            port=port,
+            api_keys=tuple(keys),
+            workers=workers,
+            limits=limits,
+            replay=replay,
+            record=record,
+            http_port=http_port,
+            tls=_tls(cert, key),
+            faults=_faults(fault, fault_seed),
+            admin=admin,
+        )
         with asyncio.Runner(loop_factory=_event_loop) as runner:
-            runner.run(_serve(host, port, engine, tuple(keys), workers))
-    except (OSError, NurseryError) as error:
+            runner.run(_serve(serving))
+    except (OSError, NurseryError, CertificateError, RecordingError) as error:
         typer.echo(f"speechmq-emulator: can not serve on {host}:{port}: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -57,17 +166,30 @@ def _split(keys: str | None) -> list[str]:
     return [key.strip() for key in (keys or "").split(",") if key.strip()]
 
 
-async def _serve(
-    host: str, port: int, engine: EngineName, api_keys: tuple[str, ...], workers: int | None
-) -> None:
+def _faults(texts: list[str] | None, seed: int) -> FaultBook:
+    try:
+        return FaultBook(texts or (), seed=seed)
+    except FaultError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from error
+
+
+def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if cert is not None and key is not None:
+        return server_context(cert, key)
+    if cert is not None or key is not None:
+        raise typer.BadParameter("--cert and --key are given together or not at all")
+    return None
+
+
+async def _serve(serving: AbstractAsyncContextManager[Emulator]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    serving = serve(engine.value, host=host, port=port, api_keys=api_keys, workers=workers)
     async with serving as emulator:
-        # A parent process reads the port from this line.
+        # A parent process reads the ports from these lines.
         sys.stdout.write(f"speechmq-emulator: listening on {emulator.url}\n")
+        sys.stdout.write(f"speechmq-emulator: http on {emulator.http_url}\n")
         sys.stdout.flush()
         await stop.wait()
 

@@ -1,10 +1,10 @@
-"""What the server asks of a recognition engine. ``ledger`` and ``sphinx`` are two."""
+"""What the server asks of a recognition engine. ``ledger``, ``sphinx`` and ``replay`` are three."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
 from speechmq_emulator.protocol.errors import ErrorType, Refusal
 from speechmq_emulator.speech.events import EngineEvent
 
@@ -13,17 +13,32 @@ Emit = Callable[[EngineEvent], None]
 
 
 class EngineStream(Protocol):
-    """One session's recognition. It reports by the ``Emit`` that it was opened with."""
+    """The recognition of one channel (a session has one, unless it asked for several).
+
+    It reports by the ``Emit`` that it was opened with. What is asked of it takes effect at
+    its place in the audio: behind all chunks handed over before, before all behind. After
+    ``Failed`` every method returns at once.
+    """
 
     async def feed(self, audio: bytes) -> None:
         """Hand over one chunk; returns as soon as there is room for another.
 
         ``ChunkTaken`` is reported when the engine has read it. Cancelled while waiting
-        for room, the chunk has not been handed over. After ``Failed`` it returns at once.
+        for room, the chunk has not been handed over.
         """
 
+    async def end_utterance(self, at: float | None) -> None:
+        """Settle everything up to ``at`` (seconds; None: what has been handed over) now."""
+
+    async def configure(self, config: TranscriptionConfig) -> None:
+        """Go on with this configuration; what it changed has been checked."""
+
+    async def tell_speakers(self) -> None:
+        """Report ``Speakers`` as they are now."""
+
     async def finish(self) -> None:
-        """No more audio comes: the last finals and ``Ended`` are reported in due course."""
+        """No more audio comes: the last finals, ``Speakers`` with ``final`` (where speakers
+        are told apart) and ``Ended`` are reported in due course."""
 
 
 class Engine(Protocol):
@@ -38,10 +53,10 @@ class Engine(Protocol):
     def stream(
         self, start: StartRecognition, emit: Emit
     ) -> AbstractAsyncContextManager[EngineStream]:
-        """Recognition for one session; leaving the context ends it, finished or not.
+        """Recognition for one channel; leaving the context ends it, finished or not.
 
         Raises:
-            Refusal: the engine can not take the session (``quota_exceeded``, ``job_error``).
+            Refusal: the engine can not take it (``quota_exceeded``, ``job_error``).
         """
 
 

@@ -3,13 +3,27 @@
 import asyncio
 import json
 from collections import deque
+from collections.abc import AsyncIterator
+from typing import Protocol
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 
-from speechmq_emulator.protocol.session import Close, Send
+from speechmq_emulator.protocol.outputs import Close, Send
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
+class Socket(Protocol):
+    """What a session needs of a ``websockets`` connection."""
+
+    @property
+    def close_code(self) -> int | None: ...
+    @property
+    def request(self) -> Request | None: ...
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
+    async def send(self, text: str, /) -> None: ...
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
 class Outbox:
@@ -19,7 +33,7 @@ class Outbox:
     no audio is fed while there is no room.
     """
 
-    def __init__(self, socket: ServerConnection, *, bound: int) -> None:
+    def __init__(self, socket: Socket, *, bound: int) -> None:
         self._socket = socket
         self._bound = bound
         self._waiting: deque[Send | Close] = deque()

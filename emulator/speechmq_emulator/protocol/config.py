@@ -1,4 +1,4 @@
-"""``StartRecognition`` as the published description has it: every field, type and range.
+"""The configuration of a session as the published description has it: fields, types, ranges.
 
 Models only. What a field does is the engine's affair; what an invalid one answers is
 ``requests``'.
@@ -21,6 +21,7 @@ MAX_SPEAKER_IDENTIFIERS = 50
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MaxDelay = Annotated[float, Field(ge=0.7, le=4, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -81,7 +82,7 @@ class SpeakerInput(_Strict):
 
 
 class SpeakerDiarizationConfig(_Strict):
-    max_speakers: Annotated[int, Field(ge=2)] | None = None
+    max_speakers: Annotated[int, Field(ge=2, le=100)] | None = None
     prefer_current_speaker: bool = False
     speaker_sensitivity: Share = 0.5
     get_speakers: bool = False
@@ -128,7 +129,7 @@ class TranscriptionConfig(_Strict):
     output_locale: NonEmpty | None = None
     additional_vocab: list[VocabWord] = []
     diarization: Literal["none", "speaker", "channel", "channel_and_speaker"] = "none"
-    max_delay: Annotated[float, Field(ge=0.7, le=4, allow_inf_nan=False)] = 4.0
+    max_delay: MaxDelay = 4.0
     max_delay_mode: Literal["flexible", "fixed"] = "flexible"
     speaker_diarization_config: SpeakerDiarizationConfig = SpeakerDiarizationConfig()
     audio_filtering_config: AudioFilteringConfig = AudioFilteringConfig()
@@ -140,6 +141,35 @@ class TranscriptionConfig(_Strict):
     punctuation_overrides: PunctuationOverrides = PunctuationOverrides()
     conversation_config: ConversationConfig = ConversationConfig()
     channel_diarization_labels: list[str] = []
+
+    @property
+    def in_channels(self) -> bool:
+        """Whether the session's audio comes in named channels."""
+        return self.diarization in {"channel", "channel_and_speaker"}
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether voices are told apart."""
+        return self.diarization in {"speaker", "channel_and_speaker"}
+
+    def changed(self, change: "MidSessionTranscriptionConfig") -> "TranscriptionConfig":
+        """This configuration with the fields that ``change`` sets."""
+        fields = {name: getattr(change, name) for name in change.model_fields_set}
+        return self.model_copy(update=fields)
+
+
+class MidSessionTranscriptionConfig(_Strict):
+    """What ``SetRecognitionConfig`` may change; a field left out stays as it is.
+
+    ``language`` may be repeated, not changed.
+    """
+
+    language: NonEmpty = ""
+    max_delay: MaxDelay = 4.0
+    max_delay_mode: Literal["flexible", "fixed"] = "flexible"
+    audio_filtering_config: AudioFilteringConfig = AudioFilteringConfig()
+    enable_partials: bool = False
+    conversation_config: ConversationConfig = ConversationConfig()
 
 
 class TranslationConfig(_Strict):

@@ -29,11 +29,15 @@ class ErrorType(StrEnum):
 
 
 class WarningType(StrEnum):
-    """The ``type`` of a ``Warning`` message, as far as this version sends it."""
+    """The ``type`` of a ``Warning`` message."""
 
-    ADD_AUDIO_AFTER_EOS = "add_audio_after_eos"
+    DURATION_LIMIT_EXCEEDED = "duration_limit_exceeded"
     UNSUPPORTED_TRANSLATION_PAIR = "unsupported_translation_pair"
+    IDLE_TIMEOUT = "idle_timeout"
+    SESSION_TIMEOUT = "session_timeout"
     EMPTY_TRANSLATION_TARGET_LIST = "empty_translation_target_list"
+    ADD_AUDIO_AFTER_EOS = "add_audio_after_eos"
+    SPEAKER_ID = "speaker_id"
 
 
 CLOSE_NORMALLY = 1000
@@ -58,7 +62,8 @@ def close_code(error: ErrorType) -> int:
     return _DOCUMENTED_CLOSE_CODES.get(error, 1003)
 
 
-@dataclass(frozen=True)
+# Not frozen: an exception's traceback is set while it passes through a context manager.
+@dataclass(unsafe_hash=True)
 class Refusal(Exception):
     """A session ends here: an ``Error`` of this type with this reason, then the close."""
 

@@ -1,44 +1,86 @@
 """Text that a client sent -> a request, or the ``Refusal`` that it deserves."""
 
+import base64
+import binascii
 import json
-from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol.config import MidSessionTranscriptionConfig, StartRecognition
 from speechmq_emulator.protocol.errors import ErrorType, Refusal
 
 
-class EndOfStream(BaseModel):
+def _from_base64(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("Input should be a string")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"no base64 ({error})") from error
+
+
+SeqNo = Annotated[int, Field(ge=0)]
+
+
+class _Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+
+class AddChannelAudio(_Message):
+    message: Literal["AddChannelAudio"]
+    channel: str
+    data: Annotated[bytes, BeforeValidator(_from_base64)]
+
+
+class EndOfChannel(_Message):
+    message: Literal["EndOfChannel"]
+    channel: str
+    last_seq_no: SeqNo
+
+
+class EndOfStream(_Message):
     message: Literal["EndOfStream"]
-    last_seq_no: int = Field(ge=0)
+    last_seq_no: SeqNo
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported:
-    """A message of the protocol that this version of the emulator does not take."""
+class ForceEndOfUtterance(_Message):
+    """``timestamp`` is in seconds of the channel's audio."""
 
-    message: str
+    message: Literal["ForceEndOfUtterance"]
+    channel: str | None = None
+    timestamp: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
-Request = StartRecognition | EndOfStream | Unsupported
+class GetSpeakers(_Message):
+    message: Literal["GetSpeakers"]
+    final: bool = False
 
-_MODELS: dict[str, type[StartRecognition] | type[EndOfStream]] = {
-    "StartRecognition": StartRecognition,
-    "EndOfStream": EndOfStream,
-}
-_UNSUPPORTED = frozenset(
-    {
-        "AddChannelAudio",
-        "EndOfChannel",
-        "ForceEndOfUtterance",
-        "GetSpeakers",
-        "SetRecognitionConfig",
-    }
+
+class SetRecognitionConfig(_Message):
+    message: Literal["SetRecognitionConfig"]
+    transcription_config: MidSessionTranscriptionConfig
+
+
+Request = (
+    StartRecognition
+    | AddChannelAudio
+    | EndOfChannel
+    | EndOfStream
+    | ForceEndOfUtterance
+    | GetSpeakers
+    | SetRecognitionConfig
 )
+
+_MODELS: dict[str, type[Request]] = {
+    "StartRecognition": StartRecognition,
+    "AddChannelAudio": AddChannelAudio,
+    "EndOfChannel": EndOfChannel,
+    "EndOfStream": EndOfStream,
+    "ForceEndOfUtterance": ForceEndOfUtterance,
+    "GetSpeakers": GetSpeakers,
+    "SetRecognitionConfig": SetRecognitionConfig,
+}
 
 
 def parse(text: str) -> Request:
@@ -52,8 +94,6 @@ def parse(text: str) -> Request:
     name = fields.get("message")
     if not isinstance(name, str):
         raise Refusal(ErrorType.INVALID_MESSAGE, "message: a text message must name its kind")
-    if name in _UNSUPPORTED:
-        return Unsupported(name)
     if name not in _MODELS:
         raise Refusal(ErrorType.INVALID_MESSAGE, f"message: {name[:80]!r} is not known")
     null = _null_path(fields)
@@ -106,14 +146,19 @@ def _path(location: tuple[str | int, ...]) -> str:
     return ".".join(part for part in parts if not part.startswith("<"))
 
 
+_START_ERRORS = {
+    "audio_format": ErrorType.INVALID_AUDIO_TYPE,
+    "output_format": ErrorType.INVALID_OUTPUT_FORMAT,
+    "transcription_config.language": ErrorType.INVALID_LANGUAGE,
+    "transcription_config.model": ErrorType.INVALID_MODEL,
+    "transcription_config.operating_point": ErrorType.INVALID_MODEL,
+}
+
+
 def _error_type(name: str, path: str) -> ErrorType:
-    if name != "StartRecognition":
-        return ErrorType.INVALID_MESSAGE
-    if path.startswith("audio_format"):
-        return ErrorType.INVALID_AUDIO_TYPE
-    by_field = {
-        "transcription_config.language": ErrorType.INVALID_LANGUAGE,
-        "transcription_config.model": ErrorType.INVALID_MODEL,
-        "transcription_config.operating_point": ErrorType.INVALID_MODEL,
-    }
-    return by_field.get(path, ErrorType.INVALID_CONFIG)
+    top = path.partition(".")[0]
+    if name == "StartRecognition":
+        return _START_ERRORS.get(path) or _START_ERRORS.get(top, ErrorType.INVALID_CONFIG)
+    if name == "SetRecognitionConfig" and top == "transcription_config":
+        return ErrorType.INVALID_CONFIG
+    return ErrorType.INVALID_MESSAGE

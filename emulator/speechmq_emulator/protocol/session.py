@@ -1,29 +1,16 @@
 """One session of the protocol, from the handshake to the close, as a state machine.
 
-Inputs are what a client sent, what the engine reported, and the time; outputs are what to
-send, what to ask of the engine, and the close. No sockets, no clock, no engine in here.
-
-The rules that the table holds:
-
-- The first message starts recognition; there is one start a session.
-- Audio and the end of the stream come only while recognition runs. Audio behind the end of
-  the stream is warned about and ignored.
-- The engine reports only for a session that it serves, and ends it once.
-- A closed session takes no input and gives no output: whatever comes late is dropped.
-
-A pair that the table lacks is a ``protocol_error`` when a client caused it, and a
-``RuntimeError`` (an emulator's bug) when the engine did.
+Inputs are what a client sent, what the engine reported, and the time; outputs are messages,
+work for the engine, and the close: no sockets, no clock. ``states`` has the table.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
-from types import MappingProxyType
 from typing import assert_never
 
-from speechmq_emulator.protocol import replies
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol import replies, requests
+from speechmq_emulator.protocol.channels import Channels, ChannelState, wrong_count
+from speechmq_emulator.protocol.config import RawAudio, StartRecognition, TranscriptionConfig
+from speechmq_emulator.protocol.deadlines import Deadlines
 from speechmq_emulator.protocol.errors import (
     CLOSE_NORMALLY,
     ErrorType,
@@ -31,248 +18,334 @@ from speechmq_emulator.protocol.errors import (
     WarningType,
     close_code,
 )
-from speechmq_emulator.protocol.replies import Message, Rendering
-from speechmq_emulator.protocol.requests import EndOfStream, Request, Unsupported, parse
-from speechmq_emulator.protocol.start import Offer, check_start
-from speechmq_emulator.speech.events import (
-    ChunkTaken,
-    Ended,
-    EngineEvent,
-    Failed,
-    Final,
-    Partial,
-    Transcript,
-    UtteranceEnded,
+from speechmq_emulator.protocol.languages import language_pack
+from speechmq_emulator.protocol.limits import DEFAULTS, Limits
+from speechmq_emulator.protocol.outputs import (
+    Channel,
+    Close,
+    ConfigureEngine,
+    EndUtterance,
+    FeedEngine,
+    FinishEngine,
+    OpenEngine,
+    Output,
+    Send,
+    TellSpeakers,
 )
-
-
-class State(Enum):
-    AWAITING_START = auto()
-    STARTING = auto()
-    RECOGNISING = auto()
-    FINISHING = auto()
-    CLOSED = auto()
-
-
-class Input(Enum):
-    START_RECOGNITION = "StartRecognition"
-    ADD_AUDIO = "AddAudio"
-    END_OF_STREAM = "EndOfStream"
-    UNSUPPORTED = "a message that this version does not support"
-    DEADLINE = "the deadline"
-    ENGINE_STARTED = "the engine's start"
-    CHUNK_TAKEN = "a chunk taken"
-    TRANSCRIPT = "a transcript"
-    ENGINE_ENDED = "the engine's end"
-    ENGINE_FAILED = "the engine's failure"
-
-
-TRANSITIONS: Mapping[tuple[State, Input], State] = MappingProxyType(
-    {
-        (State.AWAITING_START, Input.START_RECOGNITION): State.STARTING,
-        (State.AWAITING_START, Input.DEADLINE): State.CLOSED,
-        (State.STARTING, Input.ENGINE_STARTED): State.RECOGNISING,
-        (State.STARTING, Input.ENGINE_FAILED): State.CLOSED,
-        (State.RECOGNISING, Input.ADD_AUDIO): State.RECOGNISING,
-        (State.RECOGNISING, Input.END_OF_STREAM): State.FINISHING,
-        (State.RECOGNISING, Input.UNSUPPORTED): State.CLOSED,
-        (State.RECOGNISING, Input.CHUNK_TAKEN): State.RECOGNISING,
-        (State.RECOGNISING, Input.TRANSCRIPT): State.RECOGNISING,
-        (State.RECOGNISING, Input.ENGINE_FAILED): State.CLOSED,
-        (State.FINISHING, Input.ADD_AUDIO): State.FINISHING,
-        (State.FINISHING, Input.UNSUPPORTED): State.CLOSED,
-        (State.FINISHING, Input.CHUNK_TAKEN): State.FINISHING,
-        (State.FINISHING, Input.TRANSCRIPT): State.FINISHING,
-        (State.FINISHING, Input.ENGINE_ENDED): State.CLOSED,
-        (State.FINISHING, Input.ENGINE_FAILED): State.CLOSED,
-    }
+from speechmq_emulator.protocol.replies import Message, Report
+from speechmq_emulator.protocol.results import Rendering
+from speechmq_emulator.protocol.speakers import SpeakerRounds
+from speechmq_emulator.protocol.start import (
+    Offer,
+    channels_of,
+    check_start,
+    rendering_of,
+    serveable,
 )
-_FROM_CLIENT = frozenset(
-    {Input.START_RECOGNITION, Input.ADD_AUDIO, Input.END_OF_STREAM, Input.UNSUPPORTED}
-)
+from speechmq_emulator.protocol.states import FROM_CLIENT, TRANSITIONS, Input, State
+from speechmq_emulator.speech.events import ChunkTaken, Ended, EngineEvent, Failed, Speakers
 
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class OpenEngine:
-    start: StartRecognition
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEngine:
-    audio: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FinishEngine:
-    """All audio has been fed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    code: int
-    reason: str
-
-
-Output = Send | OpenEngine | FeedEngine | FinishEngine | Close
+__all__ = ["Close", "Output", "Send", "Session", "State"]
 
 
 class Session:
     """The server's side of one connection.
 
-    ``deadline`` is the time (on the caller's clock, in seconds) at which
-    ``deadline_passed`` is due, or None while nothing is waited for.
+    Times are seconds by the caller's clock. ``tick`` comes before every other input, and
+    when ``deadline`` has come.
     """
 
-    def __init__(self, session_id: str, offer: Offer, *, deadline: float | None = None) -> None:
+    def __init__(
+        self, session_id: str, offer: Offer, limits: Limits = DEFAULTS, *, now: float = 0.0
+    ) -> None:
         self.id = session_id
         self.state = State.AWAITING_START
-        self.deadline = deadline
-        self.chunks_received = 0
-        self.chunks_taken = 0
-        self.start: StartRecognition | None = None
+        self.channels = Channels([])
         self._offer = offer
+        self._limits = limits
+        self._now = now
+        self._start_by = now + limits.start_timeout
+        self._deadlines = Deadlines(limits)
+        self._config = TranscriptionConfig(language="en")
+        self._raw_audio: RawAudio | None = None
         self._rendering = Rendering(language="en")
+        self._speakers = SpeakerRounds()
+        self._opening: list[Message] = []  # to be heard when the engine has started
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``tick`` is due at the latest; None while nothing is waited for."""
+        if self.state is State.AWAITING_START:
+            return self._start_by
+        if self.state in {State.STARTING, State.CLOSED}:
+            return None
+        return self._deadlines.next(listening=self._listening)
+
+    @property
+    def audio_seconds(self) -> float | None:
+        """Seconds of audio that have come, in the longest channel; None for a file's."""
+        if self.state is State.AWAITING_START:
+            return 0.0
+        raw = self._raw_audio
+        return None if raw is None else self.channels.longest / raw.bytes_per_second
+
+    def tick(self, now: float) -> list[Output]:
+        """It is ``now``: warn of the limits that come near, end at one that is reached."""
+        self._now = now
+        if self.deadline is None or now < self.deadline:
+            return []
+        if self.state is State.AWAITING_START:
+            reason = "No StartRecognition came; send it right behind the handshake"
+            return self._out_of_time(Refusal(ErrorType.IDLE_TIMEOUT, reason))
+        outputs: list[Output] = []
+        for due in self._deadlines.due(now, listening=self._listening):
+            outputs += self._out_of_time(due) if isinstance(due, Refusal) else [Send(due)]
+        return outputs
 
     def connected(self, *, usage: int, quota: int, at: datetime) -> list[Output]:
         """The handshake is done: tell the client how much of its quota it uses."""
-        return [Send(replies.info(usage=usage, quota=quota, at=at))]
+        return [Send(replies.usage_info(usage=usage, quota=quota, at=at))]
+
+    def pinged(self) -> None:
+        """A ping or a pong has come from the client."""
+        self._deadlines.contact(self._now)
 
     def receive(self, message: str | bytes) -> list[Output]:
         """Take one message from the client; text is a request, bytes are audio."""
         if self.state is State.CLOSED:
             return []
         try:
-            return self._audio(message) if isinstance(message, bytes) else self._text(message)
+            if isinstance(message, bytes):
+                return self._audio(message, None, Input.ADD_AUDIO)
+            return self._text(message)
         except Refusal as refusal:
             return self._refuse(refusal)
 
-    def engine_started(self) -> list[Output]:
-        """The engine is ready for this session's audio."""
-        if self.state is State.CLOSED or self.start is None:
-            return []
-        self._move(Input.ENGINE_STARTED)
-        language = self.start.transcription_config.language
-        started = replies.recognition_started(self.id, language, self._offer.version)
-        return [Send(started), *map(Send, self._translation_warnings(self.start))]
-
-    def engine_refused(self, refusal: Refusal) -> list[Output]:
-        """The engine does not take this session."""
+    def engine_started(self, channel: Channel = None) -> list[Output]:
+        """The engine is ready for this channel's audio."""
         if self.state is State.CLOSED:
             return []
-        return self._refuse(refusal)
+        self.channels[channel].started = True
+        if not self.channels.all_started:
+            return []
+        self._move(Input.ENGINE_STARTED)
+        self._deadlines.started(self._now)
+        return [*map(Send, self._opening)]
 
-    def recognised(self, event: EngineEvent) -> list[Output]:
-        """Take one report of the engine."""
+    def refused(self, refusal: Refusal) -> list[Output]:
+        """The server or its engine can not go on with this session."""
+        return [] if self.state is State.CLOSED else self._refuse(refusal)
+
+    def recognised(self, event: EngineEvent, channel: Channel = None) -> list[Output]:
+        """Take one report of the engine about a channel."""
         if self.state is State.CLOSED:
             return []
         match event:
             case ChunkTaken():
-                return self._chunk_taken()
-            case Partial() | Final() | UtteranceEnded():
-                self._move(Input.TRANSCRIPT)
-                return [Send(self._transcript(event))]
+                return self._chunk_taken(channel)
             case Ended():
-                self._move(Input.ENGINE_ENDED)
-                return [Send(replies.end_of_transcript()), Close(CLOSE_NORMALLY, "")]
-            case Failed(reason):
+                return self._channel_ended(channel)
+            case Failed(reason, kind):
                 self._move(Input.ENGINE_FAILED)
-                return self._refuse(Refusal(ErrorType.JOB_ERROR, reason))
+                return self._refuse(Refusal(kind, reason))
+            case Speakers():
+                return self._told_speakers(event, channel)
             case _:
-                assert_never(event)
+                return self._report(event, channel)
 
-    def deadline_passed(self) -> list[Output]:
-        """The time is ``deadline`` or later."""
-        if (self.state, Input.DEADLINE) not in TRANSITIONS:
-            return []
-        reason = "No StartRecognition came; send it right behind the handshake"
-        return self._refuse(Refusal(ErrorType.IDLE_TIMEOUT, reason))
-
-    def _text(self, text: str) -> list[Output]:
-        request: Request = parse(text)
+    def _text(self, text: str) -> list[Output]:  # noqa: PLR0911  # one for each message
+        request = requests.parse(text)
         match request:
+            case requests.AddChannelAudio(channel=channel, data=audio):
+                return self._audio(audio, channel, Input.ADD_CHANNEL_AUDIO)
             case StartRecognition():
                 return self._start(request)
-            case EndOfStream(last_seq_no=last_seq_no):
-                return self._end_of_stream(last_seq_no)
-            case Unsupported(name):
-                self._move(Input.UNSUPPORTED, name)
-                reason = f"{name} is not supported by this version of the emulator"
-                raise Refusal(ErrorType.NOT_ALLOWED, reason)
+            case requests.EndOfChannel():
+                return self._end_of_channel(request)
+            case requests.EndOfStream():
+                return self._end_of_stream(request)
+            case requests.ForceEndOfUtterance():
+                return self._force_end_of_utterance(request)
+            case requests.GetSpeakers():
+                return self._get_speakers(request)
+            case requests.SetRecognitionConfig():
+                return self._set_recognition_config(request)
             case _:
                 assert_never(request)
 
     def _start(self, start: StartRecognition) -> list[Output]:
         self._move(Input.START_RECOGNITION)
-        check_start(start, self._offer)
-        config = start.transcription_config
-        self.start, self.deadline = start, None
-        # "UU" is the service's own label for a voice that it can not tell.
-        speaker = "UU" if config.diarization == "speaker" else None
-        self._rendering = Rendering(config.language, speaker)
-        return [OpenEngine(start)]
+        check_start(start, self._offer, self._limits.max_channels)
+        start, warnings = serveable(start)
+        config = self._config = start.transcription_config
+        self._raw_audio = start.audio_format if isinstance(start.audio_format, RawAudio) else None
+        self._speakers.wanted_at_the_end = config.speaker_diarization_config.get_speakers
+        self.channels = Channels(channels_of(config))
+        self._rendering = rendering_of(config)
+        self._opening = [*self._started(), *warnings]
+        return [OpenEngine(start, channel) for channel in self.channels]
 
-    def _audio(self, audio: bytes) -> list[Output]:
-        self._move(Input.ADD_AUDIO)
-        if self.state is State.FINISHING:
-            reason = "AddAudio behind EndOfStream is ignored"
+    def _started(self) -> list[Message]:
+        pack = language_pack(self._config.language)
+        labels = self._config.channel_diarization_labels if self.channels.named else []
+        messages = [replies.recognition_started(self.id, pack, self._offer.version, labels)]
+        if self._limits.quality_info and self._raw_audio is not None:
+            messages.append(replies.quality_info(self._raw_audio.sample_rate))
+        return messages
+
+    def _audio(self, audio: bytes, channel: Channel, cause: Input) -> list[Output]:
+        self._move(cause)
+        state = self.channels.find(channel, cause.value)
+        self._deadlines.audio(self._now)
+        if state.ended:
+            end = "EndOfStream" if self.state is State.FINISHING else "EndOfChannel"
+            reason = f"{cause.value} behind {end} is ignored"
             return [Send(replies.warning(WarningType.ADD_AUDIO_AFTER_EOS, reason))]
-        self.chunks_received += 1
-        return [FeedEngine(audio)]
+        if self.state is State.EXHAUSTED:
+            return [self._ignore(state, channel)]
+        if self._exceeds_duration(state, len(audio)):
+            return self._exhaust(state, channel)
+        state.received += 1
+        state.audio_bytes += len(audio)
+        return [FeedEngine(audio, channel)]
 
-    def _end_of_stream(self, last_seq_no: int) -> list[Output]:
-        self._move(Input.END_OF_STREAM)
-        if last_seq_no != self.chunks_received:
-            reason = (
-                f"EndOfStream.last_seq_no is {last_seq_no}, but {self.chunks_received} chunks "
-                "came; it must be the number of AddAudio messages sent"
-            )
+    def _exceeds_duration(self, state: ChannelState, size: int) -> bool:
+        limit = self._limits.duration
+        if limit is None or self._raw_audio is None:
+            return False
+        return state.audio_bytes + size > limit * self._raw_audio.bytes_per_second
+
+    def _exhaust(self, state: ChannelState, channel: Channel) -> list[Output]:
+        """End the session's audio before the chunk that would exceed the limit."""
+        self._move(Input.AUDIO_LIMIT)
+        limit = self._limits.duration or 0.0
+        reason = f"The limit of {limit:g} s of audio is exceeded: what follows is ignored"
+        kind = WarningType.DURATION_LIMIT_EXCEEDED
+        warning = replies.warning(kind, reason, duration_limit=limit)
+        ignored = self._ignore(state, channel)
+        return [Send(warning), ignored, *self._finish(self.channels.unfinished)]
+
+    def _ignore(self, state: ChannelState, channel: Channel) -> Output:
+        state.ignored += 1
+        return Send(replies.audio_added(state.acknowledged, channel))
+
+    def _end_of_channel(self, request: requests.EndOfChannel) -> list[Output]:
+        self._move(Input.END_OF_CHANNEL)
+        state = self.channels.find(request.channel, request.message)
+        if state.ended:
+            reason = f"EndOfChannel: {request.channel!r} has ended already"
             raise Refusal(ErrorType.PROTOCOL_ERROR, reason)
-        return [FinishEngine()]
+        self._check_count(request, state.sent, "AddChannelAudio messages of the channel")
+        state.ended = True
+        if not self.channels.open:
+            self._move(Input.END_OF_STREAM)
+        return self._finish([] if state.finished else [request.channel])
 
-    def _chunk_taken(self) -> list[Output]:
-        self._move(Input.CHUNK_TAKEN)
-        self.chunks_taken += 1
-        return [Send(replies.audio_added(self.chunks_taken))]
+    def _end_of_stream(self, request: requests.EndOfStream) -> list[Output]:
+        self._move(Input.END_OF_STREAM)
+        unit = "AddChannelAudio messages" if self.channels.named else "AddAudio messages"
+        self._check_count(request, self.channels.sent, unit)
+        for channel in self.channels.open:
+            self.channels[channel].ended = True
+        return self._finish(self.channels.unfinished)
 
-    def _transcript(self, event: Transcript) -> Message:
-        match event:
-            case Final():
-                return replies.add_transcript(event, self._rendering)
-            case Partial():
-                return replies.add_partial_transcript(event, self._rendering)
-            case UtteranceEnded(at):
-                return replies.end_of_utterance(at)
+    def _check_count(
+        self, request: requests.EndOfChannel | requests.EndOfStream, came: int, unit: str
+    ) -> None:
+        told = request.last_seq_no
+        if told > came or (told < came and not self._limits.lenient):
+            raise wrong_count(request.message, told, came, unit)
 
-    def _translation_warnings(self, start: StartRecognition) -> list[Message]:
-        if start.translation_config is None:
+    def _finish(self, channels: list[Channel]) -> list[Output]:
+        for channel in channels:
+            self.channels[channel].finished = True
+        return [FinishEngine(channel) for channel in channels]
+
+    def _force_end_of_utterance(self, request: requests.ForceEndOfUtterance) -> list[Output]:
+        self._move(Input.FORCE_END_OF_UTTERANCE)
+        state = self.channels.find(request.channel, request.message)
+        if state.ended:
+            reason = f"ForceEndOfUtterance: {request.channel!r} has ended already"
+            raise Refusal(ErrorType.PROTOCOL_ERROR, reason)
+        return [] if state.finished else [EndUtterance(request.timestamp, request.channel)]
+
+    def _get_speakers(self, request: requests.GetSpeakers) -> list[Output]:
+        self._move(Input.GET_SPEAKERS)
+        if not self._rendering.speakers:
+            reason = "GetSpeakers is ignored: speakers are told apart with diarization only"
+            return [Send(replies.warning(WarningType.SPEAKER_ID, reason))]
+        asked = self.channels.unfinished
+        if request.final or not asked:  # Behind the limit of audio no engine can be asked.
+            self._speakers.wanted_at_the_end = True
             return []
-        source = start.transcription_config.language
-        pairs = [f"{source} to {target}" for target in start.translation_config.target_languages]
-        unsupported = WarningType.UNSUPPORTED_TRANSLATION_PAIR
-        empty = WarningType.EMPTY_TRANSLATION_TARGET_LIST
-        return [
-            *(replies.warning(unsupported, f"Translation from {p} is not offered") for p in pairs),
-            replies.warning(empty, "No supported target language is left: nothing is translated"),
-        ]
+        self._speakers.ask(asked)
+        return [TellSpeakers(channel) for channel in asked]
 
-    def _move(self, cause: Input, name: str | None = None) -> None:
+    def _set_recognition_config(self, request: requests.SetRecognitionConfig) -> list[Output]:
+        self._move(Input.SET_RECOGNITION_CONFIG)
+        change = request.transcription_config
+        if "language" in change.model_fields_set and change.language != self._config.language:
+            field = "transcription_config.language"
+            reason = f"{field}: a session's language ({self._config.language!r}) can not change"
+            raise Refusal(ErrorType.INVALID_CONFIG, reason)
+        self._config = config = self._config.changed(change)
+        return [ConfigureEngine(config, channel) for channel in self.channels.unfinished]
+
+    def _chunk_taken(self, channel: Channel) -> list[Output]:
+        self._move(Input.CHUNK_TAKEN)
+        self._deadlines.audio(self._now)
+        state = self.channels[channel]
+        state.taken += 1
+        return [Send(replies.audio_added(state.acknowledged, channel))]
+
+    def _report(self, event: Report, channel: Channel) -> list[Output]:
+        self._move(Input.REPORT)
+        message = replies.report(event, self._rendering, channel)
+        if self.state is State.STARTING:
+            self._opening.append(message)
+            return []
+        return [Send(message)]
+
+    def _told_speakers(self, speakers: Speakers, channel: Channel) -> list[Output]:
+        self._move(Input.REPORT)
+        voices = self._speakers.answer(channel, speakers)
+        return [] if voices is None else [Send(replies.speakers_result(voices))]
+
+    def _channel_ended(self, channel: Channel) -> list[Output]:
+        self._move(Input.CHANNEL_ENDED)
+        state = self.channels[channel]
+        if not state.finished or state.engine_ended:
+            raise RuntimeError(f"the engine ended channel {channel!r} out of turn")
+        state.engine_ended = True
+        if not self.channels.all_engines_ended:
+            return []
+        self._move(Input.ENGINE_ENDED)
+        end: list[Output] = [Send(replies.end_of_transcript()), Close(CLOSE_NORMALLY, "")]
+        if not (self._rendering.speakers and self._speakers.wanted_at_the_end):
+            return end
+        return [Send(replies.speakers_result(self._speakers.at_the_end(self.channels))), *end]
+
+    @property
+    def _listening(self) -> bool:
+        return self.state is State.RECOGNISING and not self.channels.untaken
+
+    def _out_of_time(self, refusal: Refusal) -> list[Output]:
+        self._move(Input.TIME_LIMIT)
+        return self._refuse(refusal)
+
+    def _move(self, cause: Input) -> None:
         target = TRANSITIONS.get((self.state, cause))
         if target is not None:
             self.state = target
             return
-        if cause not in _FROM_CLIENT:
+        if cause not in FROM_CLIENT:
             raise RuntimeError(f"{cause.value} came while {self.state.name}")
-        reason = f"{name or cause.value} is out of place while {self.state.name}"
+        reason = f"{cause.value} is out of place while {self.state.name}"
         if self.state is State.AWAITING_START:
             reason += "; StartRecognition comes first"
         raise Refusal(ErrorType.PROTOCOL_ERROR, reason)
 
     def _refuse(self, refusal: Refusal) -> list[Output]:
-        self.state, self.deadline = State.CLOSED, None
+        self.state = State.CLOSED
         error = replies.error(refusal.type, refusal.reason)
         return [Send(error), Close(close_code(refusal.type), refusal.type.value)]

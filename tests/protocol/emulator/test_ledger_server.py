@@ -22,7 +22,7 @@ from tests.protocol.emulator.client import (
 
 from speechmq_emulator.engine import Emit
 from speechmq_emulator.ledger import encode
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
 from speechmq_emulator.server import Emulator, serve
 from speechmq_emulator.speech.events import ChunkTaken, Ended
 
@@ -133,6 +133,12 @@ class StubbornStream:
         self.fed += 1
         await self.may_take.wait()
         self._emit(ChunkTaken())
+
+    async def end_utterance(self, at: float | None) -> None: ...
+
+    async def configure(self, config: TranscriptionConfig) -> None: ...
+
+    async def tell_speakers(self) -> None: ...
 
     async def finish(self) -> None:
         self._emit(Ended())

@@ -5,9 +5,23 @@ from typing import Any
 
 import pytest
 
-from speechmq_emulator.protocol.config import StartRecognition
+from speechmq_emulator.protocol.config import (
+    AudioFilteringConfig,
+    ConversationConfig,
+    MidSessionTranscriptionConfig,
+    StartRecognition,
+)
 from speechmq_emulator.protocol.errors import Refusal
-from speechmq_emulator.protocol.requests import EndOfStream, Unsupported, parse
+from speechmq_emulator.protocol.requests import (
+    AddChannelAudio,
+    EndOfChannel,
+    EndOfStream,
+    ForceEndOfUtterance,
+    GetSpeakers,
+    Request,
+    SetRecognitionConfig,
+    parse,
+)
 
 RAW = {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 16000}
 
@@ -90,17 +104,116 @@ def test_parse_reads_the_end_of_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("fields", "expected"),
     [
-        "AddChannelAudio",
-        "EndOfChannel",
-        "ForceEndOfUtterance",
-        "GetSpeakers",
-        "SetRecognitionConfig",
+        (
+            {"message": "AddChannelAudio", "channel": "a", "data": "AAEC"},
+            AddChannelAudio.model_validate(
+                {"message": "AddChannelAudio", "channel": "a", "data": "AAEC"}
+            ),
+        ),
+        (
+            {"message": "EndOfChannel", "channel": "a", "last_seq_no": 3},
+            EndOfChannel(message="EndOfChannel", channel="a", last_seq_no=3),
+        ),
+        ({"message": "ForceEndOfUtterance"}, ForceEndOfUtterance(message="ForceEndOfUtterance")),
+        (
+            {"message": "ForceEndOfUtterance", "channel": "a", "timestamp": 2},
+            ForceEndOfUtterance(message="ForceEndOfUtterance", channel="a", timestamp=2.0),
+        ),
+        ({"message": "GetSpeakers"}, GetSpeakers(message="GetSpeakers", final=False)),
+        ({"message": "GetSpeakers", "final": True}, GetSpeakers(message="GetSpeakers", final=True)),
+        (
+            {
+                "message": "SetRecognitionConfig",
+                "transcription_config": {
+                    "language": "en",
+                    "max_delay": 1,
+                    "max_delay_mode": "fixed",
+                    "audio_filtering_config": {"volume_threshold": 3},
+                    "enable_partials": True,
+                    "conversation_config": {"end_of_utterance_silence_trigger": 1},
+                },
+            },
+            SetRecognitionConfig(
+                message="SetRecognitionConfig",
+                transcription_config=MidSessionTranscriptionConfig(
+                    language="en",
+                    max_delay=1.0,
+                    max_delay_mode="fixed",
+                    audio_filtering_config=AudioFilteringConfig(volume_threshold=3.0),
+                    enable_partials=True,
+                    conversation_config=ConversationConfig(end_of_utterance_silence_trigger=1.0),
+                ),
+            ),
+        ),
     ],
 )
-def test_parse_names_what_is_not_supported_yet(name: str) -> None:
-    assert parse(json.dumps({"message": name})) == Unsupported(name)
+def test_parse_reads_every_request(fields: dict[str, Any], expected: Request) -> None:
+    assert parse(json.dumps(fields)) == expected
+
+
+def test_parse_decodes_the_audio_of_a_channel() -> None:
+    request = parse('{"message": "AddChannelAudio", "channel": "a", "data": "AAEC"}')
+    assert isinstance(request, AddChannelAudio)
+    assert request.data == b"\0\1\2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "path"),
+    [
+        ({"message": "AddChannelAudio", "data": ""}, "invalid_message", "channel"),
+        ({"message": "AddChannelAudio", "channel": "a"}, "invalid_message", "data"),
+        ({"message": "AddChannelAudio", "channel": "a", "data": "A"}, "invalid_message", "data"),
+        ({"message": "AddChannelAudio", "channel": "a", "data": "AAE*"}, "invalid_message", "data"),
+        ({"message": "AddChannelAudio", "channel": "a", "data": "é"}, "invalid_message", "data"),
+        ({"message": "AddChannelAudio", "channel": "a", "data": 5}, "invalid_message", "data"),
+        ({"message": "AddChannelAudio", "channel": 1, "data": ""}, "invalid_message", "channel"),
+        ({"message": "EndOfChannel", "channel": "a"}, "invalid_message", "last_seq_no"),
+        ({"message": "ForceEndOfUtterance", "timestamp": -1}, "invalid_message", "timestamp"),
+        ({"message": "ForceEndOfUtterance", "timestamp": "1"}, "invalid_message", "timestamp"),
+        ({"message": "ForceEndOfUtterance", "channel": None}, "invalid_message", "channel"),
+        ({"message": "GetSpeakers", "final": 1}, "invalid_message", "final"),
+        ({"message": "SetRecognitionConfig"}, "invalid_config", "transcription_config"),
+        (
+            {"message": "SetRecognitionConfig", "transcription_config": {"diarization": "none"}},
+            "invalid_config",
+            "transcription_config.diarization",
+        ),
+        (
+            {"message": "SetRecognitionConfig", "transcription_config": {"max_delay": 5}},
+            "invalid_config",
+            "transcription_config.max_delay",
+        ),
+        (
+            {"message": "SetRecognitionConfig", "transcription_config": {"language": 5}},
+            "invalid_config",
+            "transcription_config.language",
+        ),
+        (
+            {"message": "SetRecognitionConfig", "transcription_config": {}, "colour": 1},
+            "invalid_message",
+            "colour",
+        ),
+    ],
+)
+def test_parse_names_the_bad_field_of_a_request(
+    fields: dict[str, Any], kind: str, path: str
+) -> None:
+    refused, reason = refusal(json.dumps(fields))
+    assert (refused, reason.partition(":")[0]) == (kind, path)
+
+
+def test_parse_refuses_a_timestamp_beyond_all_numbers() -> None:
+    kind, reason = refusal('{"message": "ForceEndOfUtterance", "timestamp": 1e999}')
+    assert (kind, reason) == ("invalid_message", "timestamp: Input should be a finite number")
+
+
+def test_start_refuses_an_output_format() -> None:
+    assert refusal(start(output_format={"type": "json"})) == (
+        "invalid_output_format",
+        "output_format: Extra inputs are not permitted",
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,6 +303,12 @@ def test_start_with_bad_audio_names_the_field(audio_format: Any, kind: str, path
         (
             "speaker_diarization_config",
             {"max_speakers": 1},
+            CONFIG,
+            "speaker_diarization_config.max_speakers",
+        ),
+        (
+            "speaker_diarization_config",
+            {"max_speakers": 101},
             CONFIG,
             "speaker_diarization_config.max_speakers",
         ),
