@@ -5,8 +5,11 @@ BIN := .venv/bin
 # One broker serves all workers, and each test has a vhost of its own in it: any test may run
 # beside any other, on any worker.
 WORKERS ?= logical
+# The published AsyncAPI description of the API: the emulator is checked against it, too.
+ASYNCAPI ?=
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test lint format sample clean
+.PHONY: help setup demo test coverage chaos conformance bench-emulator lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +21,20 @@ demo: setup ## live captions of the sample: broker, recogniser and worker on thi
 	@$(BIN)/speechmq dev --demo
 
 test: setup ## all tests, on a broker of their own
-	@scripts/without-secrets $(BIN)/pytest -n $(WORKERS) --dist worksteal
+	@scripts/without-secrets $(PYTEST)
+
+coverage: setup ## every branch of the session core, by its own tests
+	@$(BIN)/pytest tests/unit/service/session -n $(WORKERS) --dist worksteal -q \
+	  --cov=speechmq.session --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+
+conformance: setup ## check what the emulator says against the API's description: ASYNCAPI=path
+	@scripts/without-secrets $(PYTEST) tests/protocol/emulator
+
+bench-emulator: setup ## how many sessions the emulator holds in real time (2 minutes)
+	@$(BIN)/python -m bench.emulator
+
+chaos: setup ## everything fails for 3 times 5 minutes: no word may be lost (CHAOS="--seed 7 --seconds 60")
+	@scripts/without-secrets $(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

@@ -12,6 +12,8 @@ from tests.support.broker import (
     new_namespace,
 )
 
+pytest_plugins = ("tests.support.wire_check",)
+
 KEEPER = pytest.StashKey[BrokerKeeper]()
 WORKER_INPUT = "broker_desk"
 
