@@ -26,12 +26,14 @@ from .events import (
     StreamDetached,
     StreamEnded,
     StreamFailed,
+    StreamInfo,
     StreamResumed,
     StreamStarted,
     StreamWarning,
     UpstreamMessage,
 )
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
+from .transcript import Transcript, Turn, Word, join_words, words_of
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -54,16 +56,22 @@ __all__ = [
     "StreamDetached",
     "StreamEnded",
     "StreamFailed",
+    "StreamInfo",
     "StreamResumed",
     "StreamStarted",
     "StreamWarning",
+    "Transcript",
     "TranscriptionConfig",
+    "Turn",
     "UpstreamMessage",
+    "Word",
     "event_routing_key",
     "from_command",
     "from_event",
+    "join_words",
     "message_id",
     "stream_routing_key",
     "to_command",
     "to_event",
+    "words_of",
 ]

@@ -55,6 +55,13 @@ class StreamWarning(Event):
     reason: str
 
 
+class StreamInfo(Event):
+    """Something that an operator may want to know; nothing is wrong."""
+
+    code: str
+    reason: str
+
+
 class StreamEnded(Event):
     """The last event of a stream that ended well. Totals are in seconds of audio.
 
@@ -150,6 +157,7 @@ EVENTS: dict[str, type[Event]] = {
         StreamResumed,
         StreamDetached,
         StreamWarning,
+        StreamInfo,
         StreamEnded,
         StreamFailed,
         PartialTranscript,

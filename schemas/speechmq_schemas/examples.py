@@ -33,6 +33,7 @@ from .events import (
     StreamDetached,
     StreamEnded,
     StreamFailed,
+    StreamInfo,
     StreamResumed,
     StreamStarted,
     StreamWarning,
@@ -205,7 +206,12 @@ def _second_epoch() -> tuple[Event, ...]:
         origin=12.3,
         reason="taken over from another worker",
     )
-    return (resumed, _ended())
+    suspended = StreamInfo(
+        stream_id=STREAM_ID,
+        code="suspended",
+        reason="no audio came for 120.0 s; the next goes on from here",
+    )
+    return (resumed, suspended, _ended())
 
 
 def _events() -> tuple[AmqpMessage, ...]:

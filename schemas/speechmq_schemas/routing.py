@@ -16,6 +16,7 @@ EVENT_ROUTES: dict[str, str] = {
     "StreamResumed": "stream.resumed",
     "StreamDetached": "stream.detached",
     "StreamWarning": "stream.warning",
+    "StreamInfo": "stream.info",
     "StreamEnded": "stream.ended",
     "StreamFailed": "stream.failed",
     "PartialTranscript": "transcript.partial",
@@ -101,3 +102,6 @@ class Names:
 
     def state(self, stream_id: str) -> str:
         return f"{self.namespace}.state.{stream_id}"
+
+    def memo(self, stream_id: str) -> str:
+        return f"{self.namespace}.memo.{stream_id}"

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -33,12 +34,15 @@ from .errors import (
 )
 from .manager import Manager
 from .settings import Settings
+from .upstream.service import Upstream
 
 log = logging.getLogger("speechmq")
 
 READY_LINE = "speechmq: worker ready"
 # Seconds between tries to reach the broker, doubled each time.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+# Seconds between the second signal and the end of the process, in good order or not.
+GOODBYE = 1.0
 
 
 def check_settings() -> int:
@@ -96,6 +100,7 @@ class Worker:
         self._settings = settings
         self._ready = ready
         self._stopping = asyncio.Event()
+        self._out_of_patience = asyncio.Event()
 
     async def run(self) -> None:
         """Works until told to stop. Raises ``BrokerError`` if the broker was never reached."""
@@ -114,13 +119,22 @@ class Worker:
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     def stop(self) -> None:
-        """Asks for a clean end."""
+        """Asks for a clean end; asked again, ends at once, as if it had crashed."""
+        if self._stopping.is_set():
+            self._out_of_patience.set()
         self._stopping.set()
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        """The second one ends the process, whoever does not answer its goodbyes: the broker gives
+        what is held here to another worker either way."""
+        if self._stopping.is_set():
+            asyncio.get_running_loop().call_later(GOODBYE, os._exit, 1)
+        self.stop()
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -137,7 +151,8 @@ class Worker:
         early_channel = await plane.channel()
         control = self._control(plane, early_channel, names)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
-        manager = Manager(plane, claims, self._settings, clock=time.monotonic)
+        upstream = Upstream(self._settings.upstream, time.monotonic)
+        manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
                 await control.start()
@@ -173,9 +188,15 @@ class Worker:
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()
         grace = self._settings.worker.shutdown_grace
-        try:
-            async with asyncio.timeout(grace):
-                await manager.drain("the worker is stopping")
-        except TimeoutError:
-            log.warning("streams were still being handed over after %.0f s; leaving them", grace)
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(manager.drain("the worker is stopping"))
+            leaving = tasks.create_task(self._out_of_patience.wait())
+            done, _ = await asyncio.wait(
+                (draining, leaving), timeout=grace, return_when=asyncio.FIRST_COMPLETED
+            )
+            if draining not in done:
+                why = "a second signal came" if done else f"{grace:.0f} s have passed"
+                log.warning("streams were still being handed over when %s; leaving them", why)
+            draining.cancel()
+            leaving.cancel()
         manager.stop()

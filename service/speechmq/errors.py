@@ -22,6 +22,24 @@ class BrokerLost(BrokerError):
     """The connection to RabbitMQ is gone; everything that was unacknowledged comes back."""
 
 
+class QueueGone(BrokerError):
+    """A stream's queue does not exist: the stream is over, or somebody deleted it."""
+
+
+class CrashLoop(SpeechmqError):
+    """A stream's owners go under one behind the other."""
+
+    def __init__(self, stream_id: str, owners: int) -> None:
+        super().__init__(
+            f"stream {stream_id} had {owners} owners one behind the other, and none of them got it "
+            "any further; look into the workers' logs for what ended them"
+        )
+
+
+class StreamOwned(BrokerError):
+    """Another worker owns the stream."""
+
+
 class TopologyMismatch(BrokerError):
     """An exchange or queue of ours exists with other arguments."""
 
@@ -46,6 +64,18 @@ class HandshakeRefused(UpstreamError):
         cure = "; check SPEECHMQ_UPSTREAM__API_KEY" if status in UNAUTHORISED else ""
         super().__init__(f"{url} refused the connection with HTTP status {status}{cure}")
         self.status = status
+
+
+class AccountFull(UpstreamError):
+    """No session was asked for, because the account is known to have none left."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, usage: float | None, quota: float | None) -> None:
+        known = "" if quota is None else f" ({usage:.0f} of {quota:.0f})"
+        super().__init__(
+            f"the account's concurrent sessions are all in use{known}; audio waits in the queue"
+        )
 
 
 class UpstreamUnreachable(UpstreamError):

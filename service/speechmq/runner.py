@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
-from .errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable, first_error
+from .errors import BrokerLost, first_error
 from .session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -24,37 +23,44 @@ from .session.inputs import (
     DrainRequested,
     Input,
     Published,
+    StandbyLost,
+    StandbyReady,
 )
 from .session.outputs import (
     Acknowledge,
+    AskForSpeakers,
     CloseConnection,
+    CloseStandby,
     DeadLetter,
     EndAudio,
     Finish,
     OpenConnection,
+    OpenStandby,
     Outcome,
     Output,
     Publish,
     SaveCheckpoint,
+    SaveMemo,
     SendAudio,
     StartRecognition,
+    SwitchToStandby,
 )
 from .session.stream import Stream
-from .upstream.connection import ABNORMAL_CLOSURE, Connection
-from .upstream.messages import MalformedMessage, end_of_stream, start_recognition
+from .upstream.link import Link
+from .upstream.messages import GET_SPEAKERS, RecognitionStarted, end_of_stream, start_recognition
+from .upstream.service import Upstream
 
-Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-BrokerWork = Publish | SaveCheckpoint | Acknowledge | DeadLetter
-
-# The connection that an input comes from, or nothing for the broker and the clock.
-Source = asyncio.Task[None] | None
+BrokerWork = Publish | SaveCheckpoint | SaveMemo | Acknowledge | DeadLetter
 
 # Upstream is not read while more events than these wait for the broker.
 MAX_UNPUBLISHED = 256
 
 
 class Runner:
-    """Runs a stream to its outcome. Cancelling it closes the upstream socket and nothing else."""
+    """Runs a stream to its outcome. Cancelling it closes the upstream sockets and nothing else.
+
+    ``broker_timeout`` bounds each thing that is asked of the broker, in seconds.
+    """
 
     def __init__(
         self,
@@ -62,21 +68,25 @@ class Runner:
         *,
         queue: StreamQueue,
         publisher: EventPublisher,
-        connect: Connect,
+        upstream: Upstream,
         clock: Callable[[], float],
+        broker_timeout: float,
     ) -> None:
         self.stream = stream
         self._queue = queue
         self._publisher = publisher
-        self._connect = connect
+        self._upstream = upstream
         self._clock = clock
-        self._inbox: deque[tuple[Source, Input]] = deque()
+        self._broker_timeout = broker_timeout
+        # With the link that an input comes from, or nothing for the broker and the clock.
+        self._inbox: deque[tuple[Link | None, Input]] = deque()
         self._wake = asyncio.Event()
         self._broker_work: asyncio.Queue[BrokerWork] = asyncio.Queue()
         self._broker_has_room = asyncio.Event()
         self._broker_has_room.set()
-        self._upstream_work: asyncio.Queue[str | bytes] = asyncio.Queue()
-        self._connection: asyncio.Task[None] | None = None
+        self._link: Link | None = None
+        self._standby: Link | None = None
+        self._standby_config: Mapping[str, Any] = {}
         self._outcome: Outcome | None = None
 
     async def run(self) -> Outcome:
@@ -87,11 +97,12 @@ class Runner:
                 writer = tasks.create_task(self._work_for_broker())
                 watcher = tasks.create_task(self._queue.fail_when_closed())
                 self._perform(self.stream.open(self._clock()))
-                await self._queue.consume(self._deliver)
+                self._queue.deliver_to(self._deliver)
                 outcome = await self._drive()
                 for task in (writer, watcher):
                     task.cancel()
-                self._close_connection()
+                self._close_standby()
+                self._close_link()
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         return outcome
@@ -104,10 +115,18 @@ class Runner:
         while self._outcome is None:
             await self._wait_for_input()
             while self._inbox and self._outcome is None:
-                source, received = self._inbox.popleft()
-                if source is None or source is self._connection:
-                    self._perform(self.stream.receive(received, self._clock()))
+                self._take(*self._inbox.popleft())
         return self._outcome
+
+    def _take(self, source: Link | None, received: Input) -> None:
+        """What comes from a link that has been closed is passed over."""
+        if source is not None and source is self._standby:
+            self._take_from_standby(source, received)
+        elif source is None or source is self._link:
+            self._receive(received)
+
+    def _receive(self, received: Input) -> None:
+        self._perform(self.stream.receive(received, self._clock()))
 
     async def _wait_for_input(self) -> None:
         """Returns with something in the inbox, if only the deadline."""
@@ -120,8 +139,12 @@ class Runner:
             self._deliver(DeadlinePassed())
         self._wake.clear()
 
-    def _deliver(self, received: Input, source: Source = None) -> None:
-        self._inbox.append((source, received))
+    def _deliver(self, received: Input) -> None:
+        self._inbox.append((None, received))
+        self._wake.set()
+
+    def _deliver_from(self, link: Link, received: Input) -> None:
+        self._inbox.append((link, received))
         self._wake.set()
 
     # -- outputs ---------------------------------------------------------------------------------
@@ -130,28 +153,42 @@ class Runner:
         for output in outputs:
             match output:
                 case SendAudio(audio):
-                    self._upstream_work.put_nowait(audio)
-                case Publish() | SaveCheckpoint() | Acknowledge() | DeadLetter():
+                    self._say(audio)
+                case Publish() | SaveCheckpoint() | SaveMemo() | Acknowledge() | DeadLetter():
                     self._give_broker(output)
-                case EndAudio(chunks):
-                    self._upstream_work.put_nowait(end_of_stream(chunks))
-                case StartRecognition():
-                    self._upstream_work.put_nowait(self._start_message())
-                case OpenConnection():
-                    self._open_connection()
-                case CloseConnection():
-                    self._close_connection()
                 case Finish(outcome):
                     self._outcome = outcome
+                case _:
+                    self._perform_upstream(output)
 
-    def _start_message(self) -> str:
+    def _perform_upstream(self, output: Output) -> None:
+        match output:
+            case EndAudio(chunks):
+                self._say(end_of_stream(chunks))
+            case StartRecognition(config):
+                self._say(self._start_message(config))
+            case AskForSpeakers():
+                self._say(GET_SPEAKERS)
+            case OpenConnection(region):
+                self._link = self._open(region)
+            case CloseConnection():
+                self._close_link()
+            case OpenStandby(region, config):
+                self._standby, self._standby_config = self._open(region), config
+            case SwitchToStandby():
+                self._close_link()
+                self._link, self._standby = self._standby, None
+            case CloseStandby():
+                self._close_standby()
+
+    def _start_message(self, config: Mapping[str, Any]) -> str:
         spec = self.stream.spec
         audio_format = {
             "type": "raw",
             "encoding": spec.encoding,
             "sample_rate": spec.sample_rate,
         }
-        return start_recognition(audio_format, dict(spec.transcription_config))
+        return start_recognition(audio_format, dict(config))
 
     # -- the broker ------------------------------------------------------------------------------
 
@@ -162,71 +199,63 @@ class Runner:
 
     async def _work_for_broker(self) -> None:
         while True:
-            match await self._broker_work.get():
-                case Publish() as publish:
-                    await self._publisher.publish(publish)
-                    if publish.confirm:
-                        self._deliver(Published(publish.seq))
-                case SaveCheckpoint(seq, checkpoint):
-                    await self._publisher.save(checkpoint)
-                    self._deliver(Published(seq))
-                case Acknowledge(tag):
-                    await self._queue.acknowledge(tag)
-                case DeadLetter(tag, code, reason):
-                    await self._queue.dead_letter(tag, code, reason)
-                    self._deliver(DeadLettered(tag))
+            work = await self._broker_work.get()
+            try:
+                async with asyncio.timeout(self._broker_timeout):
+                    await self._do(work)
+            except TimeoutError as error:
+                raise BrokerLost(
+                    f"RabbitMQ did not answer for {self._broker_timeout} s; a memory or disk alarm "
+                    "makes it wait"
+                ) from error
             if self._broker_work.qsize() < MAX_UNPUBLISHED:
                 self._broker_has_room.set()
 
+    async def _do(self, work: BrokerWork) -> None:
+        match work:
+            case Publish() as publish:
+                await self._publisher.publish(publish)
+                if publish.confirm:
+                    self._deliver(Published(publish.seq))
+            case SaveCheckpoint(seq, checkpoint):
+                await self._publisher.save(checkpoint)
+                self._deliver(Published(seq))
+            case SaveMemo(memo):
+                await self._queue.keep_memo(memo)
+            case Acknowledge(tag):
+                await self._queue.acknowledge(tag)
+            case DeadLetter(tag, code, reason):
+                await self._queue.dead_letter(tag, code, reason)
+                self._deliver(DeadLettered(tag))
+
     # -- the upstream ----------------------------------------------------------------------------
 
-    def _open_connection(self) -> None:
-        self._upstream_work = asyncio.Queue()
-        self._connection = self._tasks.create_task(self._hold_connection(self._upstream_work))
+    def _open(self, region: int) -> Link:
+        link = Link(self._deliver_from, self._broker_has_room)
+        link.open(self._upstream.connect(region), self._tasks)
+        return link
 
-    def _close_connection(self) -> None:
-        """What is in the inbox from this connection is passed over: it is not current any more."""
-        if self._connection is not None:
-            self._connection.cancel()
-            self._connection = None
+    def _say(self, message: str | bytes) -> None:
+        if self._link is not None:
+            self._link.send(message)
 
-    async def _hold_connection(self, work: asyncio.Queue[str | bytes]) -> None:
-        """Holds one connection until it ends, and tells the core how it ended."""
-        source = asyncio.current_task()
-        try:
-            async with self._connect() as connection:
-                self._deliver(ConnectionOpened(), source)
-                self._deliver(await self._converse(connection, work), source)
-        except HandshakeRefused as error:
-            self._deliver(ConnectionFailed(str(error), error.status), source)
-        except UpstreamUnreachable as error:
-            self._deliver(ConnectionFailed(str(error)), source)
+    def _close_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
-    async def _converse(
-        self, connection: Connection, work: asyncio.Queue[str | bytes]
-    ) -> ConnectionLost:
-        """Sends and receives at once, until either meets the end of the connection."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(connection, work))
-                await self._receive(connection)
-        except* (UpstreamLost, MalformedMessage) as group:
-            ended = _how_lost(group)
-        return ended
+    def _close_standby(self) -> None:
+        if self._standby is not None:
+            self._standby.close()
+            self._standby = None
 
-    async def _send(self, connection: Connection, work: asyncio.Queue[str | bytes]) -> NoReturn:
-        while True:
-            await connection.send(await work.get())
-
-    async def _receive(self, connection: Connection) -> NoReturn:
-        source = asyncio.current_task()
-        while True:
-            await self._broker_has_room.wait()
-            self._deliver(await connection.receive(), source)
-
-
-def _how_lost(group: BaseExceptionGroup[UpstreamLost | MalformedMessage]) -> ConnectionLost:
-    error = first_error(group)
-    if isinstance(error, UpstreamLost):
-        return ConnectionLost(error.code, error.reason)
-    return ConnectionLost(ABNORMAL_CLOSURE, str(error))
+    def _take_from_standby(self, link: Link, received: Input) -> None:
+        """It introduces itself by itself, and is of interest when it is ready, or gone."""
+        match received:
+            case ConnectionOpened():
+                link.send(self._start_message(self._standby_config))
+            case RecognitionStarted():
+                self._receive(StandbyReady(received))
+            case ConnectionFailed(reason) | ConnectionLost(_, reason):
+                self._close_standby()
+                self._receive(StandbyLost(reason))

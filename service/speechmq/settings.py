@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
@@ -39,8 +40,8 @@ class BrokerSettings(Section):
     """A worker that misses two is taken for dead"""
     connect_timeout: Seconds = 15.0
     """Longest wait for a connection"""
-    publish_timeout: Seconds = 60.0
-    """Longest wait for a publisher confirm"""
+    answer_timeout: Seconds = 60.0
+    """Longest wait for a confirm, or for anything else that is asked of RabbitMQ"""
     stream_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
     """Unacknowledged audio of one stream; beyond it the broker refuses its publisher"""
     stream_expires: Annotated[float, Field(ge=3600, le=86_400)] = 3600.0
@@ -59,15 +60,17 @@ class UpstreamSettings(Section):
 
     url: str = "wss://eu.rt.speechmatics.com/v2"
     """The recogniser, `wss://` or `ws://`; the region is part of it"""
+    fallback_urls: tuple[str, ...] = ()
+    """A JSON list of others that a stream may be moved to when `url` is in trouble, in order"""
     api_key: SecretStr | None = None
     """Its key"""
     app: str | None = None
     """Tags the account's usage: `sm-app`"""
     connect_timeout: Seconds = 10.0
     """Longest wait for the WebSocket handshake"""
-    ping_interval: Seconds = 5.0
+    ping_interval: Seconds = 3.0
     """Between pings"""
-    ping_timeout: Seconds = 10.0
+    ping_timeout: Seconds = 6.0
     """Without an answer to a ping the connection counts as lost"""
     max_message_bytes: Count = 4 * 1024 * 1024
     """A longer message from upstream closes the connection"""
@@ -80,6 +83,11 @@ class UpstreamSettings(Section):
         except (InvalidURI, ValueError) as error:
             raise ValueError("must be a WebSocket URL: ws://host:port/v2 or wss://…") from error
         return url
+
+    @field_validator("fallback_urls")
+    @classmethod
+    def _are_websockets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._is_websocket(url) for url in urls)
 
 
 class SessionSettings(Section):
@@ -95,8 +103,8 @@ class SessionSettings(Section):
     """Run-up that a resumed session hears again"""
     gap_timeout: Seconds = 2.0
     """Wait for a missing message, before silence takes its place"""
-    early_wait: Seconds = 10.0
-    """Wait of audio for its stream's start"""
+    early_wait: Seconds = 30.0
+    """Wait of audio for its stream's start, which may be with a dead worker for 3 heartbeats"""
     max_missing: Count = 100_000
     """A message whose `seq` lies further ahead is refused"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0
@@ -107,7 +115,7 @@ class SessionSettings(Section):
     """A stream without a message for this long ends; its start may say otherwise"""
     start_timeout: Seconds = 30.0
     """Longest wait for recognition to start"""
-    answer_timeout: Seconds = 10.0
+    answer_timeout: Seconds = 8.0
     """Upstream that reads no audio for this long counts as lost"""
     end_timeout: Seconds = 30.0
     """Longest wait for the next final behind the end of the audio"""
@@ -115,6 +123,14 @@ class SessionSettings(Section):
     """Sessions in a row that may fail before the stream does"""
     healthy_after: Seconds = 10.0
     """A session that lived this long wipes out the failures before it"""
+    rollover_after: Seconds = 169_200.0
+    """A session is replaced after this long (47 h), or when upstream warns of its limit"""
+    rollover_wait: Seconds = 30.0
+    """Wait for a pause in the speech, before sessions are changed in the midst of it"""
+    suspend_after: Seconds | None = 120.0
+    """A stream without audio for this long gives its session up until more comes; `null`: never"""
+    speakers_every: Seconds = 30.0
+    """Between questions for the voices told apart, so that a later session knows them"""
 
     def limits(self) -> Limits:
         return Limits(**self.model_dump())
@@ -126,7 +142,11 @@ class WorkerSettings(Section):
     capacity: Annotated[int, Field(ge=1, le=65_535)] = 200
     """Streams at once"""
     shutdown_grace: Seconds = 20.0
-    """Longest wait on SIGTERM for streams to be handed over"""
+    """Longest wait on SIGTERM for streams to be handed over; a second signal ends it"""
+    max_takeovers: Count = 8
+    """A stream that was taken over as often without getting any further fails"""
+    takeover_window: Seconds = 600.0
+    """The time in which these count"""
 
 
 class Settings(BaseSettings):
@@ -152,6 +172,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             listed = "; ".join(_name_variable(found) for found in error.errors())
             raise SettingsError(f"the settings cannot be used: {listed}") from error
+        except SourceError as error:
+            raise SettingsError(f"the settings cannot be used: {_name_section(error)}") from error
 
     def redacted(self) -> dict[str, Any]:
         """For printing: every value, secrets as asterisks."""
@@ -161,3 +183,10 @@ class Settings(BaseSettings):
 def _name_variable(found: Any) -> str:
     path = "__".join(str(part) for part in found["loc"]).upper()
     return f"SPEECHMQ_{path}: {found['msg']}"
+
+
+def _name_section(error: SourceError) -> str:
+    """The library says which part of the settings holds the list, and not which variable."""
+    quoted = str(error).split('"')
+    section = f"SPEECHMQ_{quoted[1].upper()}" if len(quoted) > 2 else "SPEECHMQ"
+    return f"a list among the variables of {section} is not JSON: {error.__cause__}"

@@ -30,6 +30,7 @@ from speechmq.broker.plane import DataPlane, open_plane
 from speechmq.errors import BrokerError
 from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
+from speechmq.upstream.service import Upstream
 from speechmq_emulator.server import serve
 from speechmq_schemas import AmqpMessage, AudioChunk, Names, StreamEnded, from_command
 
@@ -409,7 +410,8 @@ async def test_loss_of_the_claims_channel_is_noticed(namespace: Namespace) -> No
     async with open_plane(settings.broker) as plane:
         await topology.declare(await plane.channel(), topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
-        manager = Manager(plane, claims, settings, clock=time.monotonic)
+        upstream = Upstream(settings.upstream, time.monotonic)
+        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()
@@ -428,7 +430,8 @@ async def test_deleted_claims_queue_is_noticed(namespace: Namespace) -> None:
         channel = await plane.channel()
         await topology.declare(channel, topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
-        manager = Manager(plane, claims, settings, clock=time.monotonic)
+        upstream = Upstream(settings.upstream, time.monotonic)
+        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()

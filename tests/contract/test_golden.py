@@ -25,6 +25,7 @@ NAMES = [
     "StreamDetached",
     "StreamEnded",
     "StreamFailed",
+    "StreamInfo",
     "StreamResumed",
     "StreamStarted",
     "StreamWarning",

@@ -32,7 +32,7 @@ async def test_sample_becomes_captions(namespace: Namespace) -> None:
         running_worker(namespace.url, upstream.url),
         speaking(namespace.url) as speaker,
     ):
-        trigger = {"end_of_utterance_silence_trigger": 0.5}
+        trigger = {"end_of_utterance_silence_trigger": 0.2}
         await speaker.start("call", sample_rate=rate, max_delay=2.0, conversation_config=trigger)
         await speaker.say_audio("call", audio, sample_rate=rate, speed=2.0)
         await speaker.ears.until_over("call", within=120.0)

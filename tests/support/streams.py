@@ -7,14 +7,17 @@ from typing import Any
 
 import msgspec
 
+from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
 from speechmq.session.inputs import (
     ChunkDelivered,
     ConnectionOpened,
+    DeadlinePassed,
     EndDelivered,
     Input,
 )
-from speechmq.session.outputs import Output
+from speechmq.session.memo import Memo
+from speechmq.session.outputs import Output, Publish, SendAudio, StartRecognition
 from speechmq.session.spec import Limits, StreamSpec
 from speechmq.session.stream import Stream
 from speechmq.upstream.messages import (
@@ -28,8 +31,18 @@ from speechmq.upstream.messages import (
 RATE = 8000
 CHUNK = 800
 SPEC = StreamSpec("s", "mulaw", RATE, {"language": "en"})
-LIMITS = Limits(resume_context=0.0, early_wait=0.0)
+VOICES = replace(SPEC, transcription_config={"language": "en", "diarization": "speaker"})
+LIMITS = Limits(
+    resume_context=0.0,
+    early_wait=0.0,
+    idle_timeout=300.0,
+    start_timeout=30.0,
+    answer_timeout=10.0,
+    end_timeout=30.0,
+    suspend_after=None,
+)
 EMPTY = msgspec.Raw(b"[]")
+INTRODUCTION = StartRecognition(SPEC.transcription_config)
 
 
 def audio(seq: int, samples: int = CHUNK) -> bytes:
@@ -53,17 +66,16 @@ def partial(end_time: float, start_time: float = 0.0, text: str = "") -> Partial
     return PartialReceived(Metadata(start_time, end_time, text), EMPTY)
 
 
-def words(*spoken: tuple[str, float, float]) -> msgspec.Raw:
-    results: list[dict[str, Any]] = [
-        {
-            "type": "word",
-            "start_time": start,
-            "end_time": stop,
-            "alternatives": [{"content": content, "confidence": 1.0}],
-        }
-        for content, start, stop in spoken
-    ]
-    return msgspec.Raw(msgspec.json.encode(results))
+def word(content: str, start: float, stop: float, speaker: str | None = None) -> dict[str, Any]:
+    alternative: dict[str, Any] = {"content": content, "confidence": 1.0}
+    if speaker is not None:
+        alternative["speaker"] = speaker
+    return {"type": "word", "start_time": start, "end_time": stop, "alternatives": [alternative]}
+
+
+def words(*spoken: tuple[str, float, float] | tuple[str, float, float, str]) -> msgspec.Raw:
+    """Results as upstream sends them: content, start, end, and who spoke."""
+    return msgspec.Raw(msgspec.json.encode([word(*one) for one in spoken]))
 
 
 def added(count: int) -> AudioAdded:
@@ -71,23 +83,46 @@ def added(count: int) -> AudioAdded:
 
 
 def new_stream(
-    *, checkpoint: Checkpoint | None = None, spec: StreamSpec = SPEC, **limits: Any
+    *,
+    checkpoint: Checkpoint | None = None,
+    memo: Memo | None = None,
+    regions: int = 1,
+    spec: StreamSpec = SPEC,
+    **limits: Any,
 ) -> Stream:
     return Stream(
-        spec, replace(LIMITS, **limits), now=0.0, jitter=lambda: 0.0, checkpoint=checkpoint
+        spec,
+        replace(LIMITS, **limits),
+        now=0.0,
+        jitter=lambda: 0.0,
+        checkpoint=checkpoint,
+        memo=memo,
+        regions=regions,
     )
 
 
-def started_stream(
-    *, checkpoint: Checkpoint | None = None, spec: StreamSpec = SPEC, **limits: Any
-) -> Stream:
-    """A stream whose first session has begun, at time 0."""
-    stream = new_stream(checkpoint=checkpoint, spec=spec, **limits)
+def started_stream(**how: Any) -> Stream:
+    """A stream whose first session has begun, at time 0; ``how`` is that of ``new_stream``."""
+    stream = new_stream(**how)
     stream.open(0.0)
     drive(stream, ConnectionOpened(), RecognitionStarted("u1"))
     return stream
 
 
+def resume(stream: Stream, session_id: str, *, now: float) -> list[Output]:
+    """A lost stream's next try, which succeeds; the outputs since it was introduced."""
+    drive(stream, DeadlinePassed(), ConnectionOpened(), now=now)
+    return drive(stream, RecognitionStarted(session_id), now=now)
+
+
 def drive(stream: Stream, *received: Input, now: float = 0.0) -> list[Output]:
     """All outputs of some inputs that come at once."""
     return [output for one in received for output in stream.receive(one, now)]
+
+
+def published(outputs: list[Output]) -> list[events.Event]:
+    return [one.event for one in outputs if isinstance(one, Publish)]
+
+
+def sent(outputs: list[Output]) -> list[bytes]:
+    return [one.audio for one in outputs if isinstance(one, SendAudio)]

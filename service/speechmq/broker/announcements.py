@@ -3,9 +3,11 @@ stream that it cannot run. They never reach a stream's checkpoint."""
 
 from __future__ import annotations
 
+import logging
 import time
 
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import Names, from_event
@@ -13,13 +15,18 @@ from speechmq_schemas.events import Event
 
 from .plane import translated
 
+log = logging.getLogger(__name__)
+
 OWNERLESS_EPOCH = 0
 
 
 async def announce(
     channel: AbstractChannel, names: Names, event: Event, *, epoch: int = OWNERLESS_EPOCH
 ) -> None:
-    """Returns when the broker has the event. The time makes its ``message_id`` unique."""
+    """Returns when the broker has the event. The time makes its ``message_id`` unique.
+
+    A consumer whose full queue refuses it has to do without; that is no reason to end anything.
+    """
     message = from_event(event, epoch=epoch, seq=time.time_ns())
     properties = spec.Basic.Properties(
         message_type=message.type,
@@ -30,9 +37,12 @@ async def announce(
         delivery_mode=2,
     )
     with translated(f"publishing {message.type}"):
-        await channel.basic_publish(
-            message.body,
-            exchange=names.events,
-            routing_key=message.routing_key,
-            properties=properties,
-        )
+        try:
+            await channel.basic_publish(
+                message.body,
+                exchange=names.events,
+                routing_key=message.routing_key,
+                properties=properties,
+            )
+        except DeliveryError:
+            log.warning("a consumer's full queue refused %s", message.routing_key)

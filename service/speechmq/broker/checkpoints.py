@@ -23,21 +23,42 @@ TOLD_AGAIN = ("FinalTranscript", "AudioGap", *LAST_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Owners of a stream one behind the other, none of which got any further.
+
+    ``since`` is when the first of them began, in milliseconds since 1970.
+    """
+
+    count: int
+    since: int
+
+    def next(self, now: int, window: int) -> Series:
+        if now - self.since > window:
+            return Series(1, now)
+        return Series(self.count + 1, self.since)
+
+
+@dataclass(frozen=True, slots=True)
 class Takeover:
-    """What a new owner begins with; the first one has no checkpoint."""
+    """What a new owner begins with; the first one has no checkpoint.
+
+    ``fruitless`` counts the owners, this one included, since the stream last got any further.
+    """
 
     epoch: int
     checkpoint: Checkpoint | None
     is_over: bool
+    fruitless: int = 1
 
 
 async def take_over(
-    channel: AbstractChannel, names: Names, stream_id: str, *, first_epoch: int
+    channel: AbstractChannel, names: Names, stream_id: str, *, now: int, window: int
 ) -> Takeover:
-    """Makes this worker the stream's owner.
+    """Makes this worker the stream's owner, which it must be already by its claim and consumer.
 
-    ``first_epoch`` is for a stream that never had one, and must be higher than those of an earlier
-    stream of the same id: they would share their ``message_id``.
+    ``now`` is the wall clock's, in milliseconds since 1970. It is the epoch of a stream that never
+    had one, so that it is higher than those of an earlier stream of the same id: they would share
+    their ``message_id``. ``window``, in milliseconds, is how long a fruitless owner counts.
 
     A final that the predecessor may not have seen confirmed is published again under its own
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
@@ -47,16 +68,17 @@ async def take_over(
     queue = names.state(stream_id)
     found = await _get(channel, queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
-        await write_checkpoint(channel, queue, first_epoch, None)
-        return Takeover(first_epoch, None, is_over=False)
+        await write_checkpoint(channel, queue, now, None, Series(1, now))
+        return Takeover(now, None, is_over=False)
     epoch, checkpoint = _read(queue, found)
+    series = _series(found).next(now, window)
     event = found.header.properties.message_type
     if event in TOLD_AGAIN:
         await _tell_again(channel, names, stream_id, found)
-    await write_checkpoint(channel, queue, epoch + 1, checkpoint)
+    await write_checkpoint(channel, queue, epoch + 1, checkpoint, series)
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
-    return Takeover(epoch + 1, checkpoint, is_over=event in LAST_WORDS)
+    return Takeover(epoch + 1, checkpoint, event in LAST_WORDS, series.count)
 
 
 async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:
@@ -82,6 +104,15 @@ def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
         raise BrokerError(f"{queue} holds a checkpoint that cannot be read: {error}") from error
 
 
+def _series(found: DeliveredMessage) -> Series:
+    """Only a fence that nothing followed has one: all else that is written tells of progress."""
+    headers = found.header.properties.headers or {}
+    count, since = headers.get("takeovers"), headers.get("since")
+    if isinstance(count, int) and isinstance(since, int):
+        return Series(count, since)
+    return Series(0, 0)
+
+
 async def _tell_again(
     channel: AbstractChannel, names: Names, stream_id: str, found: DeliveredMessage
 ) -> None:
@@ -96,10 +127,19 @@ async def _tell_again(
 
 
 async def write_checkpoint(
-    channel: AbstractChannel, queue: str, epoch: int, checkpoint: Checkpoint | None
+    channel: AbstractChannel,
+    queue: str,
+    epoch: int,
+    checkpoint: Checkpoint | None,
+    series: Series | None = None,
 ) -> None:
-    """Puts a checkpoint that belongs to no event into ``queue``; returns when it is confirmed."""
+    """Puts a checkpoint that belongs to no event into ``queue``; returns when it is confirmed.
+
+    ``series`` makes it the fence of a new owner.
+    """
     headers: dict[str, Any] = {"epoch": epoch}
+    if series is not None:
+        headers |= {"takeovers": series.count, "since": series.since}
     if checkpoint is not None:
         headers["checkpoint"] = checkpoint.encode()
     properties = spec.Basic.Properties(message_type=FENCE, headers=headers, delivery_mode=2)

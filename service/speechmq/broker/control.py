@@ -23,6 +23,7 @@ from ..errors import BrokerError, BrokerLost
 from ..settings import Settings
 from .admission import Admission
 from .early import EarlyAudio
+from .plane import broker_url
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class ControlPlane:
         # Without types and with the message for its own body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
         self._broker = RabbitBroker(
-            settings.broker.url.get_secret_value(),
+            # A frozen worker must not keep starts and early audio for longer than its streams.
+            str(broker_url(settings.broker)),
             apply_types=False,
             decoder=_as_it_came,
             ack_policy=AckPolicy.MANUAL,
@@ -107,7 +109,7 @@ class ControlPlane:
         try:
             await work(read_message(raw), bool(raw.redelivered))
         except BrokerLost as error:
-            log.warning("a message goes back to its queue", extra={"reason": str(error)})
+            log.warning("a message goes back to its queue: %s", error)
             await asyncio.sleep(PAUSE)
             await message.nack()
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -11,13 +12,9 @@ from pamqp import commands as spec
 from pamqp import encode
 
 from speechmq_schemas import AmqpMessage
+from speechmq_schemas.dead_letters import CODE, DROPPED, QUEUE, REASON, ROUTING_KEY
 
 from .plane import translated
-
-REASON = "x-speechmq-reason"
-CODE = "x-speechmq-code"
-QUEUE = "x-speechmq-queue"
-DROPPED = "x-speechmq-headers-dropped"
 
 # Properties must fit one frame, of 128 KiB; beyond this the copy does without the headers.
 MAX_HEADERS = 100_000
@@ -26,7 +23,10 @@ MAX_REASON = 1000
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A refused message, and where it lay."""
+    """A refused message, and where it lay.
+
+    ``routing_key`` is set where the queue does not tell by which it had come.
+    """
 
     queue: str
     body: bytes
@@ -34,6 +34,7 @@ class Letter:
     headers: Mapping[str, Any]
     content_type: str | None = None
     correlation_id: str | None = None
+    routing_key: str = ""
 
     @classmethod
     def of_delivery(cls, queue: str, message: DeliveredMessage) -> Letter:
@@ -56,6 +57,7 @@ class Letter:
             message.headers,
             message.content_type,
             message.correlation_id,
+            message.routing_key,
         )
 
 
@@ -63,12 +65,18 @@ async def bury(
     channel: AbstractChannel, dead: str, letter: Letter, *, code: str, reason: str
 ) -> None:
     """Returns when the broker has confirmed the copy; only then may the original be settled."""
-    why = {CODE: code, REASON: reason[:MAX_REASON], QUEUE: letter.queue}
+    why = {
+        CODE: code,
+        REASON: reason[:MAX_REASON],
+        QUEUE: letter.queue,
+        **({ROUTING_KEY: letter.routing_key} if letter.routing_key else {}),
+    }
     copy = spec.Basic.Properties(
         content_type=letter.content_type,
         message_type=letter.type,
         correlation_id=letter.correlation_id,
         headers=writable(letter.headers) | why,
+        timestamp=datetime.now(UTC),
         delivery_mode=2,
     )
     with translated(f"dead-lettering a message of {letter.queue}"):

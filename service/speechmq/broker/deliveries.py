@@ -22,8 +22,13 @@ def read_delivery(message: DeliveredMessage) -> Delivered:
     if properties.message_type == "AudioChunk":
         seq = (properties.headers or {}).get("seq")
         if type(seq) is int and 0 < seq <= LARGEST_SEQ:
-            return ChunkDelivered(tag, seq, message.body)
+            return ChunkDelivered(tag, seq, message.body, is_early(message))
     return _read_command(message, tag)
+
+
+def is_early(message: DeliveredMessage) -> bool:
+    """Whether it was forwarded by the early lane, which uses the default exchange."""
+    return message.exchange == ""
 
 
 def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
@@ -39,5 +44,5 @@ def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
     except ContractError as error:
         return GarbageDelivered(tag, error.code, error.reason)
     if isinstance(command, EndStream):
-        return EndDelivered(tag, command.seq)
+        return EndDelivered(tag, command.seq, is_early(message))
     return GarbageDelivered(tag, "wrong_place", f"{amqp.type} does not belong in a stream's queue")

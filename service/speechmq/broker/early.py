@@ -21,21 +21,21 @@ from .dead_letters import Letter, bury, writable
 from .plane import translated
 
 RETRY_EVERY = 0.1
-
-
 # Seconds for which a message is held before it goes to the end of the queue again: many messages of
-# unknown streams must not keep others waiting.
-HOLD = 1.0
+# unknown streams must not keep others waiting. The longer it has waited, the longer it is held:
+# going round costs the broker as much as being published.
+SHORTEST_HOLD, LONGEST_HOLD = 1.0, 4.0
 # When the message first came, in milliseconds since 1970; a float would travel in 32 bits.
 SINCE = "x-speechmq-early-since"
 
 
 @dataclass(slots=True)
 class Lane:
-    """Messages of one stream, forwarded one at a time: one prober a stream."""
+    """Messages of one stream. One of them probes until the queue is there; then all go at once."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
+    is_open: bool = False
 
 
 class EarlyAudio:
@@ -52,7 +52,6 @@ class EarlyAudio:
         self._channel = channel
         self._names = names
         self._wait = wait
-        self._hold = min(HOLD, wait)
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
 
@@ -78,28 +77,46 @@ class EarlyAudio:
             await self._put_back(message, stream_id)
 
     async def _forward_in_turn(self, message: AmqpMessage, stream_id: str, lane: Lane) -> bool:
-        hold_until = self._clock() + self._hold
+        hold = min(LONGEST_HOLD, self._wait, max(SHORTEST_HOLD, self._age(message)))
+        hold_until = self._clock() + hold
         try:
-            async with asyncio.timeout(self._hold):
+            async with asyncio.timeout(hold):
                 await lane.lock.acquire()
         except TimeoutError:
             return False
         try:
-            while not await self._try(message, self._names.stream(stream_id)):
-                if self._clock() >= hold_until:
-                    return False
-                await asyncio.sleep(RETRY_EVERY)
+            if not lane.is_open:
+                lane.is_open = await self._probe(message, stream_id, hold_until)
+                return lane.is_open
         finally:
             lane.lock.release()
+        lane.is_open = await self._try(message, self._names.stream(stream_id))
+        return lane.is_open
+
+    async def _probe(self, message: AmqpMessage, stream_id: str, until: float) -> bool:
+        """Whether it got into the stream's queue."""
+        while not await self._try(message, self._names.stream(stream_id)):
+            if self._clock() >= until:
+                return False
+            await asyncio.sleep(RETRY_EVERY)
         return True
+
+    def _age(self, message: AmqpMessage) -> float:
+        """Seconds since it first came."""
+        since = message.headers.get(SINCE)
+        # Anybody may write the header, so it cannot make a message younger than it is.
+        return max(0.0, self._clock() - since / 1000) if type(since) is int else 0.0
 
     async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
         """At the end of the queue, so that others get their turn; or among the dead letters."""
         now = round(self._clock() * 1000)
         found = message.headers.get(SINCE)
         # Anybody may write the header, so it cannot make a message stay for longer.
-        since = min(found, now) if type(found) is int else now - round(self._hold * 1000)
+        since = min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
         if now - since >= self._wait * 1000:
+            # It may have waited behind others only, or with a worker that was dead.
+            if await self._try(message, self._names.stream(stream_id)):
+                return
             reason = f"no stream {stream_id!r} was started within {self._wait} s"
             await self._bury(message, "unknown_stream", reason)
             return

@@ -33,19 +33,17 @@ class EventPublisher:
         stream_id: str,
         *,
         epoch: int,
-        timeout: float,
     ) -> None:
         self._channel = channel
         self._exchange = names.events
         self._state = names.state(stream_id)
         self._stream_id = stream_id
         self._epoch = epoch
-        self._timeout = timeout
 
     async def publish(self, publish: Publish) -> None:
         """Returns when the broker has the event.
 
-        Raises ``BrokerLost``, also for a confirm that does not come in time.
+        Raises ``BrokerLost``.
         """
         event, key = publish.event, routing_key(publish.event)
         body, properties = encode(event), self._properties(publish)
@@ -65,7 +63,6 @@ class EventPublisher:
             exchange=exchange,
             routing_key=key,
             properties=properties,
-            timeout=self._timeout,
         )
 
     async def _save_all_the_same(self, publish: Publish) -> None:

@@ -19,6 +19,9 @@ from yarl import URL
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
 
+# Seconds for which the broker may leave a goodbye unanswered.
+CLOSE_TIMEOUT = 5.0
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -90,27 +93,41 @@ async def fail_when_closed(channel: AbstractChannel, what: str) -> NoReturn:
 
     channel.on_consumer_cancel_callbacks.add(on_cancel)
     await asyncio.wait([cancelled, channel.closing], return_when=asyncio.FIRST_COMPLETED)
-    raise BrokerLost(f"the broker closed {what}")
+    raise BrokerLost(f"the broker closed {what}: {_why(channel.closing)}")
+
+
+def _why(closing: asyncio.Future[object]) -> str:
+    """What closed a channel; it is not closed where the broker only took its consumer away."""
+    if not closing.done():
+        return "its queue was deleted or is moving"
+    error = None if closing.cancelled() else closing.exception()
+    return repr(error) if error else "the connection is gone"
 
 
 async def close_quietly(resource: AbstractChannel | AbstractConnection) -> None:
     """Closes a channel without a cancel before it, so that unacknowledged messages return in order.
 
-    Whatever it was may be gone already, with the connection.
+    Whatever it was may be gone already, with the connection, or get no answer.
     """
     if resource.is_closed:
         return
     try:
         with translated("closing"):
-            await resource.close()
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await resource.close()
     except BrokerLost:
         return
+
+
+def broker_url(settings: BrokerSettings) -> URL:
+    """With everything that a connection of ours has to agree upon. Holds the password."""
+    return URL(settings.url.get_secret_value()).update_query(heartbeat=settings.heartbeat)
 
 
 @asynccontextmanager
 async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     """Raises ``BrokerError`` when there is no broker to talk to."""
-    url = URL(settings.url.get_secret_value()).update_query(heartbeat=settings.heartbeat)
+    url = broker_url(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout):
             connection = await aiormq.connect(url)

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from speechmq_schemas import Names
 
+from ..errors import BrokerLost, QueueGone
 from ..session.inputs import Delivered
+from ..session.memo import Memo
 from .dead_letters import Letter, bury
 from .deliveries import read_delivery
+from .memos import write_memo
 from .plane import close_quietly, fail_when_closed, translated
 from .topology import StreamTopology, declare_queue
 
@@ -28,16 +32,33 @@ class StreamQueue:
     topology: StreamTopology
     dead: str
     _recent: dict[int, DeliveredMessage] = field(default_factory=dict)
+    _deliver: Callable[[Delivered], None] | None = None
+    _has_memo: bool = False
 
-    async def consume(self, deliver: Callable[[Delivered], None]) -> None:
+    async def consume(self) -> None:
+        """Begins to consume; deliveries wait for ``deliver_to``.
+
+        Raises ``QueueGone`` and ``BrokerLost``.
+        """
+        name = self.topology.stream.name
+        try:
+            with translated(f"consuming {name}"):
+                await self.channel.basic_consume(name, self._on_message)  # type: ignore[arg-type]
+        except BrokerLost as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
+                raise QueueGone(f"{name} does not exist") from error
+            raise
+
+    def _on_message(self, message: DeliveredMessage) -> None:
+        self._recent[message.delivery_tag or 0] = message
+        if self._deliver is not None:
+            self._deliver(read_delivery(message))
+
+    def deliver_to(self, deliver: Callable[[Delivered], None]) -> None:
         """``deliver`` is called for each message in the broker's order, and must not block."""
-
-        def on_message(message: DeliveredMessage) -> None:
-            self._recent[message.delivery_tag or 0] = message
+        for message in self._recent.values():
             deliver(read_delivery(message))
-
-        with translated(f"consuming {self.topology.stream.name}"):
-            await self.channel.basic_consume(self.topology.stream.name, on_message)  # type: ignore[arg-type]
+        self._deliver = deliver
 
     async def fail_when_closed(self) -> NoReturn:
         """Raises ``BrokerLost`` when the queue or the channel is gone."""
@@ -55,10 +76,20 @@ class StreamQueue:
         letter = Letter.of_delivery(self.topology.stream.name, self._recent[tag])
         await bury(self.channel, self.dead, letter, code=code, reason=reason)
 
+    async def keep_memo(self, memo: Memo) -> None:
+        """Returns when the broker has it."""
+        if not self._has_memo:
+            with translated(f"declaring {self.topology.memo.name}"):
+                await declare_queue(self.channel, self.topology.memo)
+            self._has_memo = True
+        await write_memo(self.channel, self.topology.memo.name, memo)
+
     async def renew(self) -> None:
-        """Keeps the state queue from expiring, which has no consumer to keep it alive."""
-        with translated(f"renewing {self.topology.state.name}"):
-            await declare_queue(self.channel, self.topology.state)
+        """Keeps the queues without a consumer from expiring."""
+        queues = [self.topology.state, *([self.topology.memo] if self._has_memo else [])]
+        for queue in queues:
+            with translated(f"renewing {queue.name}"):
+                await declare_queue(self.channel, queue)
 
     async def close(self) -> None:
         """Lets go: what was not acknowledged goes back, in order."""
@@ -69,4 +100,5 @@ async def delete_queues(channel: AbstractChannel, names: Names, stream_id: str) 
     """The stream's own queue first: while its state is there, a successor can finish this."""
     with translated(f"deleting the queues of stream {stream_id}"):
         await channel.queue_delete(names.stream(stream_id))
+        await channel.queue_delete(names.memo(stream_id))
         await channel.queue_delete(names.state(stream_id))

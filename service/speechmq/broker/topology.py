@@ -84,10 +84,14 @@ def shared(names: Names, queue_type: QueueType) -> Topology:
 
 @dataclass(frozen=True, slots=True)
 class StreamTopology:
-    """The two queues of one stream, and the binding that opens it to its publisher."""
+    """The queues of one stream, and the binding that opens it to its publisher.
+
+    ``memo`` is declared when there is something to keep in it.
+    """
 
     stream: Queue
     state: Queue
+    memo: Queue
     checkpoints: tuple[Binding, ...]
     inbound: Binding
 
@@ -120,14 +124,14 @@ def per_stream(
         ),
     )
     # Classic: a quorum queue of length 1 was seen to lose the newest value instead of the oldest.
-    state = Queue(
-        names.state(stream_id),
-        {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms},
-    )
+    last_value = {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms}
+    state = Queue(names.state(stream_id), last_value)
+    memo = Queue(names.memo(stream_id), last_value)
     keys = [event_routing_key(name, stream_id) for name in STATE_EVENTS]
     return StreamTopology(
         stream,
         state,
+        memo,
         tuple(Binding(state.name, names.events, key) for key in keys),
         Binding(stream.name, names.inbound, stream_routing_key(stream_id)),
     )

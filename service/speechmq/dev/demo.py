@@ -50,7 +50,7 @@ async def run_demo(engine: str, file: Path, console: Console, log: Log) -> ExitC
 def demo_request(file: Path, token: str) -> SendRequest:
     """What the demo sends: everything as a publisher would by default, and ends of utterance."""
     recording = read_recording(file)
-    config = Wishes(end_of_utterance=0.5).over({})
+    config = Wishes(end_of_utterance=0.2).over({})
     return SendRequest(start_stream(new_stream_id(file, token), recording, config), recording)
 
 

@@ -32,6 +32,7 @@ class Checkpoint:
     ``next_seq`` is the first message that is not covered and ``position`` its first sample.
     ``watermark`` is the time, in seconds, up to which finals have been published.
     ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
+    ``voices`` is the highest number of a speaker label so far.
     """
 
     next_seq: int = 1
@@ -39,6 +40,7 @@ class Checkpoint:
     watermark: float = 0.0
     gaps: tuple[Gap, ...] = ()
     totals: Totals = Totals()
+    voices: int = 0
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -44,6 +44,13 @@ class StreamWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamInfo:
+    stream_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamEnded:
     stream_id: str
     reason: Literal["end", "idle"]
@@ -113,6 +120,7 @@ Event: TypeAlias = (
     | StreamResumed
     | StreamDetached
     | StreamWarning
+    | StreamInfo
     | StreamEnded
     | StreamFailed
     | PartialTranscript

@@ -5,6 +5,7 @@ Whatever happens to a delivery is told here: acknowledged, dead-lettered, or giv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from . import events, inputs
@@ -18,7 +19,11 @@ from .timers import Timer, Timers
 
 
 class Inlet:
-    """``early_until`` is when audio can no longer be under way by the early queue."""
+    """``early_until`` is when audio can no longer be under way by the early queue.
+
+    What came by the early queue had been sent before anything that came directly, so only a hole
+    before all that came directly may be filled from there.
+    """
 
     def __init__(
         self,
@@ -38,9 +43,11 @@ class Inlet:
         self._timers = timers
         self._emit = emit
         self._early_until = early_until
+        self._first_direct = math.inf
         self._hole_at = 0
 
     def take(self, delivery: Sequenced, now: float) -> None:
+        self._note_way(delivery, now)
         match self._intake.offer(delivery):
             case Place.IN_ORDER:
                 self._refuse(self._intake.place_ready())
@@ -78,15 +85,27 @@ class Inlet:
 
     # -- holes -----------------------------------------------------------------------------------
 
+    def _note_way(self, delivery: Sequenced, now: float) -> None:
+        """As long as early audio arrives, there may be more of it."""
+        if not delivery.is_early:
+            self._first_direct = min(self._first_direct, delivery.seq)
+            return
+        self._early_until = now + self._limits.early_wait
+        if Timer.HOLE in self._timers and self._may_be_early:
+            self._timers.set(Timer.HOLE, self._early_until)
+
+    @property
+    def _may_be_early(self) -> bool:
+        return self._intake.order.expected < self._first_direct
+
     def _watch_hole(self, now: float) -> None:
-        """Early audio of a young stream may take ``early_wait`` by way of the early queue."""
         order = self._intake.order
         if not order.has_hole:
             self._timers.stop(Timer.HOLE)
         elif Timer.HOLE not in self._timers or order.expected != self._hole_at:
             self._hole_at = order.expected
-            due = max(now + self._limits.gap_timeout, self._early_until)
-            self._timers.set(Timer.HOLE, due)
+            due = now + self._limits.gap_timeout
+            self._timers.set(Timer.HOLE, max(due, self._early_until) if self._may_be_early else due)
 
     def give_up_hole(self, now: float) -> None:
         """Silence takes the place of what is missing."""

@@ -8,16 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..upstream.messages import Received, UnknownReceived
+from ..upstream.messages import Received, RecognitionStarted, UnknownReceived
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkDelivered:
-    """Audio from the stream's queue. ``tag`` is the broker's delivery tag."""
+    """Audio from the stream's queue. ``tag`` is the broker's delivery tag.
+
+    ``is_early``: it was sent before its stream's queue was bound, and came by the early queue.
+    """
 
     tag: int
     seq: int
     audio: bytes
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class EndDelivered:
 
     tag: int
     seq: int
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,14 @@ class ConnectionOpened:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFailed:
-    """No connection came about. ``status`` is the HTTP status of a refusal."""
+    """No connection came about. ``status`` is the HTTP status of a refusal.
+
+    ``code`` is set where it was not even tried, as while the account is known to be full.
+    """
 
     reason: str
     status: int | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,20 @@ class ConnectionLost:
     """An open connection ended. ``code`` is the WebSocket close code; 1006 when there was none."""
 
     code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyReady:
+    """Recognition has started in the connection that stands by."""
+
+    started: RecognitionStarted
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyLost:
+    """The connection that stands by did not come about, or is gone."""
+
     reason: str
 
 
@@ -94,6 +117,8 @@ Input: TypeAlias = (
     | ConnectionOpened
     | ConnectionFailed
     | ConnectionLost
+    | StandbyReady
+    | StandbyLost
     | DeadlinePassed
     | DrainRequested
     | Received

@@ -14,8 +14,9 @@ from .checkpoint import Checkpoint
 from .events import Event, FinalTranscript, StreamEnded, StreamWarning
 from .intake import Intake
 from .outputs import Output, Publish, SaveCheckpoint
+from .speakers import Voices
 from .spec import Limits, StreamSpec
-from .timeline import Piece
+from .timeline import Piece, Timeline
 
 
 class Journal:
@@ -28,6 +29,7 @@ class Journal:
         intake: Intake,
         *,
         checkpoint: Checkpoint,
+        voices: Voices,
         emit: Callable[[Output], None],
     ) -> None:
         self._spec = spec
@@ -40,6 +42,11 @@ class Journal:
         self.seq = 0
         self.finals = checkpoint.totals.finals
         self.watermark = checkpoint.watermark
+        self._voices = voices
+
+    @property
+    def timeline(self) -> Timeline:
+        return self._intake.timeline
 
     @property
     def segment_id(self) -> int:
@@ -76,16 +83,25 @@ class Journal:
     def give_up(self, count: int) -> int:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
         so; the sample up to which they go."""
-        pieces = self._intake.timeline.from_sample(-1)[count:]
-        self.seq += 1
+        checkpoint = self._save(self._intake.timeline.from_sample(-1)[count:])
         self._giving_up = self.seq
+        return checkpoint.position
+
+    def close_session(self) -> None:
+        """Upstream has said all about the audio that it heard, also what no final's end reached."""
+        self.watermark = max(self.watermark, self._spec.seconds(self._intake.timeline.sent))
+        self._save(self._intake.timeline.from_sample(self._intake.timeline.sent))
+
+    def _save(self, pieces: Sequence[Piece]) -> Checkpoint:
+        self.seq += 1
         checkpoint = self._checkpoint(pieces)
         self._emit(SaveCheckpoint(self.seq, checkpoint))
         self._unconfirmed.append((self.seq, checkpoint.next_seq))
-        return checkpoint.position
+        return checkpoint
 
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
         checkpoint = self._intake.checkpoint(pieces, self.watermark, self.finals)
+        checkpoint = replace(checkpoint, voices=self._voices.highest)
         self._resume_seq = checkpoint.next_seq
         return checkpoint
 

@@ -39,9 +39,6 @@ class Order:
         self._held: dict[int, Sequenced] = {}
         self._gaps = list(gaps)
 
-    def __len__(self) -> int:
-        return len(self._held)
-
     @property
     def has_hole(self) -> bool:
         return bool(self._held)

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .checkpoint import Checkpoint
 from .events import Event
+from .memo import Memo
 
 
 @dataclass(frozen=True, slots=True)
 class OpenConnection:
-    """Answer with ``ConnectionOpened`` or ``ConnectionFailed``."""
+    """Answer with ``ConnectionOpened`` or ``ConnectionFailed``.
+
+    ``region`` is a place in the list of addresses that the stream may use.
+    """
+
+    region: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StartRecognition:
     """Send the stream's settings as the session's first message."""
+
+    transcription_config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStandby:
+    """Open a second connection and start recognition in it, beside the present one.
+
+    Answer with ``StandbyReady`` or ``StandbyLost``; nothing else of it may come back.
+    """
+
+    region: int
+    transcription_config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchToStandby:
+    """Close the present connection; the one that stands by takes its place.
+
+    Nothing that the closed one still sends may come back as an input.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStandby:
+    """Close the connection that stands by, if it is still there; nothing of it may come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskForSpeakers:
+    """Ask upstream for the voices that it has told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +98,13 @@ class SaveCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveMemo:
+    """Replace the stream's memo."""
+
+    memo: Memo
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Acknowledge every delivery up to and including ``tag``."""
 
@@ -91,11 +136,16 @@ class Finish:
 Output: TypeAlias = (
     OpenConnection
     | StartRecognition
+    | OpenStandby
+    | SwitchToStandby
+    | CloseStandby
+    | AskForSpeakers
     | SendAudio
     | EndAudio
     | CloseConnection
     | Publish
     | SaveCheckpoint
+    | SaveMemo
     | Acknowledge
     | DeadLetter
     | Finish

@@ -1,4 +1,4 @@
-"""Whether and when a lost session is tried again. A pure function of what happened."""
+"""Whether, when and where a lost session is tried again. Pure functions of what happened."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from .timers import Timer
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 
+QUOTA_CODE, QUOTA_ERROR = 4005, "quota_exceeded"
 # Speechmatics asks a client to wait 5 to 10 s behind these, whose cause is load or quota.
-BUSY_CODES = frozenset({1011, 4005, 4013})
-BUSY_ERRORS = frozenset({"job_error", "quota_exceeded", "unknown_error"})
+BUSY_CODES = frozenset({1011, QUOTA_CODE, 4013})
+BUSY_ERRORS = frozenset({"job_error", QUOTA_ERROR, "unknown_error"})
 TERMINAL_CODES = frozenset({4001, 4003, 4004, 4006})
 TERMINAL_ERRORS = frozenset(
     {
@@ -29,16 +30,22 @@ TERMINAL_ERRORS = frozenset(
     }
 )
 TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405})
+# What says that a place, and not the session, is in trouble; another region may be well.
+ELSEWHERE_CODES = frozenset({1001, 1012, 1013, 4013})
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a session ended: ``code`` is stable and short, ``reason`` a sentence."""
+    """How a session ended: ``code`` is stable and short, ``reason`` a sentence.
+
+    ``began`` tells whether recognition had started in it.
+    """
 
     code: str
     reason: str
     close_code: int | None = None
     status: int | None = None
+    began: bool = False
 
     @property
     def is_terminal(self) -> bool:
@@ -52,17 +59,72 @@ class Failure:
     def is_busy(self) -> bool:
         return self.code in BUSY_ERRORS or self.close_code in BUSY_CODES
 
+    @property
+    def is_quota(self) -> bool:
+        """The account is full, in every region."""
+        return self.code == QUOTA_ERROR or self.close_code == QUOTA_CODE
 
-def delay_before(failure: Failure, attempt: int, jitter: float) -> float | None:
-    """Seconds until the next try; nothing when another try cannot help.
+    @property
+    def is_local_to_region(self) -> bool:
+        """Whether the next region is worth a try: it was not reached, or said that it is down."""
+        never_began = not self.began and not self.is_busy
+        return not self.is_quota and (never_began or self.close_code in ELSEWHERE_CODES)
 
-    ``attempt`` counts failures since the last healthy stretch, from 1; ``jitter`` is from [0, 1).
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Try the same region in ``delay`` seconds; 0 is now."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class TryElsewhere:
+    """Try the next region of the list in ``delay`` seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Another try cannot help."""
+
+
+Decision = RetryAfter | TryElsewhere | GiveUp
+
+
+def decide(
+    failure: Failure, attempt: int, jitter: float, *, limits: Limits, regions: int = 1
+) -> Decision:
+    """What follows the ``attempt``-th failure (from 1) since the last healthy stretch.
+
+    ``jitter`` is from [0, 1). A stream that waits for quota waits for as long as it takes: its
+    audio is safe in its queue. With several regions, the next is tried at once as long as there is
+    one that has not been tried since the last healthy stretch.
     """
     if failure.is_terminal:
-        return None
-    if failure.is_busy:
-        return 5.0 + 5.0 * jitter
-    backoff: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 1))
+        return GiveUp()
+    if failure.is_quota:
+        return RetryAfter(_asked_for(jitter))
+    if attempt > limits.retry_attempts:
+        return GiveUp()
+    if regions > 1 and failure.is_local_to_region:
+        rounds = attempt - regions + 1
+        return TryElsewhere(_pause(failure, rounds, jitter) if rounds > 0 else 0.0)
+    return RetryAfter(_pause(failure, attempt, jitter))
+
+
+def _pause(failure: Failure, attempt: int, jitter: float) -> float:
+    return _asked_for(jitter) if failure.is_busy else _backoff(attempt, jitter)
+
+
+def _asked_for(jitter: float) -> float:
+    return 5.0 + 5.0 * jitter
+
+
+def _backoff(attempt: int, jitter: float) -> float:
+    # 2 to the power of a large count is no float any more.
+    backoff: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempt - 1, 10))
     return backoff * (0.5 + 0.5 * jitter)
 
 
@@ -71,25 +133,45 @@ def silence(timer: Timer, limits: Limits) -> Failure:
     if timer is Timer.START:
         return Failure("start_timeout", f"recognition did not start in {limits.start_timeout} s")
     if timer is Timer.ANSWER:
-        return Failure("unanswered", f"upstream read no audio for {limits.answer_timeout} s")
-    return Failure("end_timeout", f"no end of transcript came in {limits.end_timeout} s")
+        reason = f"upstream read no audio for {limits.answer_timeout} s"
+        return Failure("unanswered", reason, began=True)
+    reason = f"no end of transcript came in {limits.end_timeout} s"
+    return Failure("end_timeout", reason, began=True)
 
 
 class Attempts:
-    """Counts failures; a session that lived for long enough wipes out those before it."""
+    """Counts failures; a session that lived for long enough wipes out those before it.
 
-    __slots__ = ("_failures", "_jitter", "_limits")
+    ``region`` is the place in the list of allowed regions that the next try is made in.
+    """
 
-    def __init__(self, limits: Limits, jitter: Callable[[], float]) -> None:
+    __slots__ = ("_failures", "_jitter", "_limits", "_regions", "region")
+
+    def __init__(self, limits: Limits, jitter: Callable[[], float], *, regions: int = 1) -> None:
         self._limits = limits
         self._jitter = jitter
+        self._regions = regions
         self._failures = 0
+        self.region = 0
+
+    def forgive(self, lived: float) -> None:
+        """A session has lived for so many seconds."""
+        if lived >= self._limits.healthy_after:
+            self._failures = 0
 
     def delay_after(self, failure: Failure, *, lived: float) -> float | None:
         """Seconds until the next try, or nothing; ``lived`` is how long the session did."""
-        if lived >= self._limits.healthy_after:
-            self._failures = 0
-        self._failures += 1
-        if self._failures > self._limits.retry_attempts:
+        self.forgive(lived)
+        self._failures += not failure.is_quota
+        decision = decide(
+            failure,
+            self._failures,
+            self._jitter(),
+            limits=self._limits,
+            regions=self._regions,
+        )
+        if isinstance(decision, GiveUp):
             return None
-        return delay_before(failure, self._failures, self._jitter())
+        if isinstance(decision, TryElsewhere):
+            self.region = (self.region + 1) % self._regions
+        return decision.delay

@@ -18,7 +18,7 @@ from .events import EndOfUtterance, FinalTranscript, PartialTranscript
 from .journal import Journal
 from .spec import Limits, StreamSpec
 from .timeline import Timeline
-from .transcript import Relocation
+from .transcript import Relabel, Relocation
 from .window import Window
 
 
@@ -34,6 +34,7 @@ class Session:
         journal: Journal,
         delimiter: str,
         now: float,
+        relabel: Relabel | None = None,
     ) -> None:
         self._stream_id = spec.stream_id
         self._journal = journal
@@ -41,7 +42,7 @@ class Session:
         self.since = now
         self.window = Window(spec.samples(limits.window), limits.window_chunks)
         self._timeline = timeline
-        self._relocation = Relocation(self.origin, journal.watermark, delimiter)
+        self._relocation = Relocation(self.origin, journal.watermark, delimiter, relabel)
 
     def sendable(self) -> Iterator[bytes]:
         """Takes out the audio that the window has room for."""

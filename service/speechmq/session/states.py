@@ -3,7 +3,9 @@
 A stream connects (CONNECTING), introduces itself (STARTING), sends audio and receives transcripts
 (STREAMING), says that there is no more (ENDING), publishes its last word and waits until the
 broker has it (CLOSING), and is FINISHED. A connection that is lost on the way is tried again
-(WAITING). Audio, confirms, deadlines and a request to drain may come in every state but FINISHED.
+(WAITING), or succeeded at once by one that stands by. A stream without audio ends its session
+(ENDING) and waits for more without one (SUSPENDED). Audio, confirms, deadlines, news of a
+connection that stands by, and a request to drain may come in every state but FINISHED.
 
 The table says which states an input may lead to. A key that is missing is a protocol error of the
 side that the input belongs to; a state that is missing is a defect of this package.
@@ -26,6 +28,7 @@ class State(Enum):
     STREAMING = "streaming"
     ENDING = "ending"
     WAITING = "waiting"
+    SUSPENDED = "suspended"
     CLOSING = "closing"
     FINISHED = "finished"
 
@@ -34,8 +37,19 @@ S = State
 STAYS: frozenset[State] = frozenset()
 GIVES_UP = frozenset({S.CLOSING})
 LOSES = frozenset({S.WAITING, S.CLOSING})
+# A session that stands by takes over, and may have all to hear that there is.
+IS_SUCCEEDED = frozenset({S.STREAMING, S.ENDING})
+WAKES = frozenset({S.CONNECTING, S.CLOSING})
 
-_LIVE = (S.CONNECTING, S.STARTING, S.STREAMING, S.ENDING, S.WAITING, S.CLOSING)
+_LIVE = (
+    S.CONNECTING,
+    S.STARTING,
+    S.STREAMING,
+    S.ENDING,
+    S.WAITING,
+    S.SUSPENDED,
+    S.CLOSING,
+)
 
 _CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.CONNECTING, inputs.ConnectionOpened): frozenset({S.STARTING}),
@@ -43,29 +57,36 @@ _CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.STARTING, inputs.ConnectionLost): LOSES,
     (S.STARTING, upstream.RecognitionStarted): frozenset({S.STREAMING, S.ENDING}),
     (S.STARTING, upstream.ErrorReceived): LOSES,
-    (S.STREAMING, inputs.ConnectionLost): LOSES,
-    (S.STREAMING, upstream.ErrorReceived): LOSES,
-    (S.STREAMING, upstream.AudioAdded): frozenset({S.ENDING}) | LOSES,
-    (S.STREAMING, upstream.PartialReceived): LOSES,
-    (S.STREAMING, upstream.FinalReceived): LOSES,
-    (S.STREAMING, upstream.UtteranceEnded): STAYS,
+    (S.STREAMING, inputs.ConnectionLost): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.ErrorReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.AudioAdded): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.PartialReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.FinalReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.UtteranceEnded): LOSES | IS_SUCCEEDED,
     (S.ENDING, inputs.ConnectionLost): LOSES,
     (S.ENDING, upstream.ErrorReceived): LOSES,
     (S.ENDING, upstream.AudioAdded): LOSES,
     (S.ENDING, upstream.PartialReceived): LOSES,
     (S.ENDING, upstream.FinalReceived): LOSES,
-    (S.ENDING, upstream.UtteranceEnded): STAYS,
-    (S.ENDING, upstream.TranscriptEnded): frozenset({S.CLOSING}),
+    (S.ENDING, upstream.UtteranceEnded): LOSES,
+    (S.ENDING, upstream.TranscriptEnded): WAKES | {S.SUSPENDED},
 }
 
 _NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (state, notice): STAYS
     for state in (S.STARTING, S.STREAMING, S.ENDING)
-    for notice in (upstream.InfoReceived, upstream.WarningReceived, upstream.UnknownReceived)
+    for notice in (
+        upstream.InfoReceived,
+        upstream.WarningReceived,
+        upstream.SpeakersReceived,
+        upstream.UnknownReceived,
+    )
 }
 
+_ON_DELIVERY = {S.STREAMING: frozenset({S.ENDING}), S.SUSPENDED: WAKES}
+
 _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
-    (state, delivery): frozenset({S.ENDING}) if state is S.STREAMING else STAYS
+    (state, delivery): _ON_DELIVERY.get(state, STAYS)
     for state in _LIVE
     for delivery in (inputs.ChunkDelivered, inputs.EndDelivered, inputs.GarbageDelivered)
 }
@@ -73,6 +94,8 @@ _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
 _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
     **{(state, inputs.DeadLettered): STAYS for state in _LIVE},
     **{(state, inputs.Published): STAYS for state in _LIVE if state is not S.CLOSING},
+    **{(state, inputs.StandbyReady): STAYS for state in _LIVE},
+    **{(state, inputs.StandbyLost): STAYS for state in _LIVE},
     **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
     (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
     (S.CLOSING, inputs.DrainRequested): STAYS,
@@ -80,10 +103,11 @@ _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
 
 _DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.CONNECTING, inputs.DeadlinePassed): LOSES,
-    (S.STARTING, inputs.DeadlinePassed): LOSES,
-    (S.STREAMING, inputs.DeadlinePassed): LOSES | {S.ENDING},
+    (S.STARTING, inputs.DeadlinePassed): LOSES | {S.CONNECTING},  # elsewhere, at once
+    (S.STREAMING, inputs.DeadlinePassed): LOSES | IS_SUCCEEDED,
     (S.ENDING, inputs.DeadlinePassed): LOSES,
     (S.WAITING, inputs.DeadlinePassed): frozenset({S.CONNECTING}),
+    (S.SUSPENDED, inputs.DeadlinePassed): WAKES,
     (S.CLOSING, inputs.DeadlinePassed): STAYS,
 }
 

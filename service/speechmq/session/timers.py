@@ -14,6 +14,23 @@ class Timer(Enum):
     IDLE = "idle"
     ANSWER = "answer"
     END = "end"
+    ROLLOVER = "rollover"
+    STANDBY = "standby"
+    SWITCH = "switch"
+    SUSPEND = "suspend"
+    SPEAKERS = "speakers"
+
+
+# What a session is due for as long as it may hear more.
+HEARING_TIMERS = (
+    Timer.ROLLOVER,
+    Timer.STANDBY,
+    Timer.SWITCH,
+    Timer.SUSPEND,
+    Timer.SPEAKERS,
+)
+# What a session owes or is due for; they end with it.
+SESSION_TIMERS = (Timer.START, Timer.ANSWER, Timer.END, *HEARING_TIMERS)
 
 
 class Timers:

@@ -5,6 +5,7 @@ Upstream counts seconds from the first sample of its session; a stream outlives 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from ..upstream.messages import MalformedMessage, Metadata
 from .events import Results
 
 Result = dict[str, Any]
+Relabel = Callable[[str], str]
 
 _results = msgspec.json.Decoder(list[Result])
 
@@ -21,13 +23,21 @@ class Relocation:
     """Where one session stands on the stream's clock, in seconds.
 
     Results whose midpoint lies at or before ``watermark`` were published by an earlier session;
-    its audio was replayed only so that the recogniser hears a run-up.
+    its audio was replayed only so that the recogniser hears a run-up. ``relabel`` gives speakers
+    the names that they have on the stream.
     """
 
-    __slots__ = ("_delimiter", "_watermark", "origin")
+    __slots__ = ("_delimiter", "_relabel", "_watermark", "origin")
 
-    def __init__(self, origin: float, watermark: float, delimiter: str = " ") -> None:
+    def __init__(
+        self,
+        origin: float,
+        watermark: float,
+        delimiter: str = " ",
+        relabel: Relabel | None = None,
+    ) -> None:
         self.origin = origin
+        self._relabel = relabel
         self._watermark = watermark
         self._delimiter = delimiter
 
@@ -45,14 +55,23 @@ class Relocation:
         """
         start, end = self.time(metadata.start_time), self.time(metadata.end_time)
         trims = start < self._watermark
-        if not trims and not self.origin:
+        if not trims and not self.origin and self._relabel is None:
             _require_list(raw)
             return start, end, metadata.transcript, raw
-        results = _shifted_all(_decode(raw), self.origin)
+        results = self._move_all(_decode(raw))
         if not trims:
             return start, end, metadata.transcript, results
         kept = [result for result in results if _midpoint(result) > self._watermark]
         return self._watermark, end, join(kept, self._delimiter), kept
+
+    def _move_all(self, results: list[Result]) -> list[Result]:
+        try:
+            moved = [shifted(result, self.origin) for result in results]
+            if self._relabel is not None:
+                rename_speakers(moved, self._relabel)
+        except (OverflowError, RecursionError) as error:
+            raise MalformedMessage(f"upstream sent results that cannot be read: {error}") from error
+        return moved
 
 
 def _require_list(raw: msgspec.Raw) -> None:
@@ -67,13 +86,6 @@ def _decode(raw: msgspec.Raw) -> list[Result]:
         raise MalformedMessage(f"upstream sent results that cannot be read: {error}") from error
 
 
-def _shifted_all(results: list[Result], offset: float) -> list[Result]:
-    try:
-        return [shifted(result, offset) for result in results]
-    except OverflowError as error:
-        raise MalformedMessage(f"upstream sent a time that is no time: {error}") from error
-
-
 def shifted(result: Result, offset: float) -> Result:
     """A copy with every time moved, also inside an entity's two forms."""
     moved = dict(result)
@@ -84,6 +96,18 @@ def shifted(result: Result, offset: float) -> Result:
         if isinstance(moved.get(form), list):
             moved[form] = [shifted(part, offset) for part in moved[form] if isinstance(part, dict)]
     return moved
+
+
+def rename_speakers(results: list[Result], relabel: Relabel) -> None:
+    """Renames in place, also inside an entity's two forms."""
+    for result in results:
+        alternatives = result.get("alternatives")
+        for alternative in alternatives if isinstance(alternatives, list) else ():
+            if isinstance(alternative, dict) and isinstance(alternative.get("speaker"), str):
+                alternative["speaker"] = relabel(alternative["speaker"])
+        for form in ("spoken_form", "written_form"):
+            if isinstance(result.get(form), list):
+                rename_speakers(result[form], relabel)
 
 
 def _midpoint(result: Result) -> float:

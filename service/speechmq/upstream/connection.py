@@ -25,7 +25,7 @@ from .messages import Received, UnknownReceived, decode
 ABNORMAL_CLOSURE = 1006
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Connection:
     """One open WebSocket."""
 
@@ -54,15 +54,15 @@ def lost(error: ConnectionClosed) -> UpstreamLost:
 
 
 @asynccontextmanager
-async def open_connection(settings: UpstreamSettings) -> AsyncIterator[Connection]:
-    """Closes the socket on every way out.
+async def open_connection(settings: UpstreamSettings, url: str) -> AsyncIterator[Connection]:
+    """A connection to ``url``. Closes the socket on every way out.
 
     Raises ``HandshakeRefused`` or ``UpstreamUnreachable``. Compression is off: audio does not
     shrink, and trying costs more CPU than everything else.
     """
     try:
         socket = await connect(
-            str(_session_url(settings)),
+            str(_session_url(url, settings.app)),
             additional_headers=_authorization(settings),
             compression=None,
             open_timeout=settings.connect_timeout,
@@ -72,18 +72,17 @@ async def open_connection(settings: UpstreamSettings) -> AsyncIterator[Connectio
             max_size=settings.max_message_bytes,
         )
     except InvalidStatus as error:
-        raise HandshakeRefused(settings.url, error.response.status_code) from error
+        raise HandshakeRefused(url, error.response.status_code) from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise UpstreamUnreachable(f"no connection to {settings.url}: {error}") from error
+        raise UpstreamUnreachable(f"no connection to {url}: {error}") from error
     try:
         yield Connection(socket)
     finally:
         await socket.close()
 
 
-def _session_url(settings: UpstreamSettings) -> URL:
-    url = URL(settings.url)
-    return url.update_query({"sm-app": settings.app}) if settings.app else url
+def _session_url(url: str, app: str | None) -> URL:
+    return URL(url).update_query({"sm-app": app}) if app else URL(url)
 
 
 def _authorization(settings: UpstreamSettings) -> dict[str, str]:

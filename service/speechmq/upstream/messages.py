@@ -54,6 +54,11 @@ class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
     metadata: Metadata
     results: msgspec.Raw
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says that nothing was said."""
+        return not self.metadata.transcript and bytes(self.results) == b"[]"
+
 
 class UtteranceEnded(ServerMessage, frozen=True, tag="EndOfUtterance"):
     metadata: Metadata
@@ -64,13 +69,37 @@ class TranscriptEnded(ServerMessage, frozen=True, tag="EndOfTranscript"):
 
 
 class InfoReceived(ServerMessage, frozen=True, tag="Info"):
+    """``usage`` and ``quota`` count the account's sessions; upstream tells them at the start."""
+
     type: str
     reason: str = ""
+    usage: float | None = None
+    quota: float | None = None
 
 
 class WarningReceived(ServerMessage, frozen=True, tag="Warning"):
     type: str
     reason: str = ""
+
+    @property
+    def is_about_duration(self) -> bool:
+        """Whether the session is going to be ended because it has lasted for so long."""
+        return self.type == "session_timeout"
+
+
+class Speaker(msgspec.Struct, frozen=True):
+    label: str
+    speaker_identifiers: list[str] = []
+
+
+class SpeakersReceived(ServerMessage, frozen=True, tag="SpeakersResult"):
+    """The voices that upstream has told apart in this session."""
+
+    speakers: list[Speaker] = []
+
+    @property
+    def identifiers(self) -> dict[str, tuple[str, ...]]:
+        return {one.label: tuple(one.speaker_identifiers) for one in self.speakers}
 
 
 class ErrorReceived(ServerMessage, frozen=True, tag="Error"):
@@ -96,6 +125,7 @@ Received: TypeAlias = (
     | TranscriptEnded
     | InfoReceived
     | WarningReceived
+    | SpeakersReceived
     | ErrorReceived
 )
 
@@ -146,3 +176,6 @@ def end_of_stream(chunks_sent: int) -> str:
     """Says that no audio follows. ``last_seq_no`` is the number of chunks sent, not confirmed."""
     message = {"message": "EndOfStream", "last_seq_no": chunks_sent}
     return msgspec.json.encode(message).decode()
+
+
+GET_SPEAKERS = msgspec.json.encode({"message": "GetSpeakers", "final": False}).decode()

@@ -171,6 +171,7 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
         events.StreamResumed, {**_stream, "session_id": text, "origin": seconds, "reason": text}
     ),
     "StreamDetached": _instances(events.StreamDetached, {**_stream, "reason": text}),
+    "StreamInfo": _instances(events.StreamInfo, {**_stream, "code": text, "reason": text}),
     "StreamWarning": _instances(events.StreamWarning, {**_stream, "code": text, "reason": text}),
     "StreamEnded": _instances(
         events.StreamEnded, {**_stream, **_totals, "reason": st.sampled_from(["end", "idle"])}

@@ -13,10 +13,13 @@ from speechmq_schemas import AmqpMessage, AudioChunk, ContractError, to_command
 
 
 def delivered(
-    message_type: str | None, headers: dict[str, Any] | None, body: bytes = b""
+    message_type: str | None,
+    headers: dict[str, Any] | None,
+    body: bytes = b"",
+    exchange: str = "speechmq.in",
 ) -> DeliveredMessage:
     return DeliveredMessage(
-        delivery=spec.Basic.Deliver("consumer", 7, False, "exchange", "stream.s"),
+        delivery=spec.Basic.Deliver("consumer", 7, False, exchange, "stream.s"),
         header=ContentHeader(
             properties=spec.Basic.Properties(message_type=message_type, headers=headers)
         ),
@@ -28,6 +31,13 @@ def delivered(
 def test_chunk_and_end_are_read() -> None:
     assert read_delivery(delivered("AudioChunk", {"seq": 3}, b"xy")) == ChunkDelivered(7, 3, b"xy")
     assert read_delivery(delivered("EndStream", {"seq": 4}, b"{}")) == EndDelivered(7, 4)
+
+
+def test_message_that_came_by_the_default_exchange_is_early() -> None:
+    chunk = delivered("AudioChunk", {"seq": 3}, b"xy", exchange="")
+    assert read_delivery(chunk) == ChunkDelivered(7, 3, b"xy", is_early=True)
+    end = delivered("EndStream", {"seq": 4}, b"{}", exchange="")
+    assert read_delivery(end) == EndDelivered(7, 4, is_early=True)
 
 
 @pytest.mark.parametrize(

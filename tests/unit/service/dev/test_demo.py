@@ -41,7 +41,7 @@ def test_demo_asks_for_partials_and_ends_of_utterance_in_real_time(tmp_path: Pat
     assert request.start.transcription_config.model_dump(exclude_unset=True) == {
         "language": "en",
         "enable_partials": True,
-        "conversation_config": {"end_of_utterance_silence_trigger": 0.5},
+        "conversation_config": {"end_of_utterance_silence_trigger": 0.2},
     }
 
 

@@ -9,6 +9,7 @@ from msgspec import Raw
 from tests.support.streams import (
     CHUNK,
     EMPTY,
+    INTRODUCTION,
     SPEC,
     added,
     audio,
@@ -47,9 +48,8 @@ from speechmq.session.outputs import (
     Publish,
     SaveCheckpoint,
     SendAudio,
-    StartRecognition,
 )
-from speechmq.session.states import State
+from speechmq.session.states import TRANSITIONS, State
 from speechmq.upstream.messages import (
     ErrorReceived,
     FinalReceived,
@@ -68,7 +68,7 @@ START = Checkpoint()
 def test_stream_connects_introduces_itself_and_announces_the_session() -> None:
     stream = new_stream()
     assert stream.open(0.0) == [OpenConnection()]
-    assert drive(stream, ConnectionOpened()) == [StartRecognition()]
+    assert drive(stream, ConnectionOpened()) == [INTRODUCTION]
     started = events.StreamStarted("s", "u1", {"word_delimiter": " "}, {})
     assert drive(stream, RecognitionStarted("u1", {"word_delimiter": " "})) == [Publish(started, 1)]
 
@@ -76,7 +76,7 @@ def test_stream_connects_introduces_itself_and_announces_the_session() -> None:
 def test_audio_that_came_before_recognition_started_is_sent_when_it_has() -> None:
     stream = new_stream()
     stream.open(0.0)
-    assert drive(stream, chunk(1), ConnectionOpened(), chunk(2)) == [StartRecognition()]
+    assert drive(stream, chunk(1), ConnectionOpened(), chunk(2)) == [INTRODUCTION]
     assert drive(stream, RecognitionStarted("u1")) == [
         Publish(events.StreamStarted("s", "u1", {}, {}), 1),
         SendAudio(audio(1)),
@@ -114,8 +114,13 @@ def test_final_that_ends_inside_a_chunk_does_not_cover_it() -> None:
 
 def test_final_that_claims_the_future_covers_only_what_was_sent() -> None:
     stream = started_stream(window_chunks=2)
-    drive(stream, chunk(1), chunk(2), chunk(3), final(99.0))
-    assert drive(stream, Published(2)) == [Acknowledge(2)]
+    drive(stream, chunk(1), chunk(2), chunk(3))
+    heard = events.FinalTranscript("s", 1, 0.0, 0.2, "", EMPTY)
+    left = Checkpoint(next_seq=3, position=2 * CHUNK, watermark=0.2, totals=Totals(2, 0, 1))
+    assert drive(stream, final(99.0), Published(2)) == [
+        Publish(heard, 2, checkpoint=left),
+        Acknowledge(2),
+    ]
 
 
 def test_acknowledgement_waits_for_an_uncovered_chunk_that_was_delivered_earlier() -> None:
@@ -326,7 +331,7 @@ def test_lost_session_is_resumed_at_the_first_audio_that_nothing_covers() -> Non
     ]
     assert stream.deadline == 1.125
     assert drive(stream, DeadlinePassed(), now=1.125) == [OpenConnection()]
-    assert drive(stream, ConnectionOpened(), now=1.2) == [StartRecognition()]
+    assert drive(stream, ConnectionOpened(), now=1.2) == [INTRODUCTION]
     assert drive(stream, RecognitionStarted("u2"), now=1.3) == [
         Publish(events.StreamResumed("s", "u2", 0.1, "upstream_lost"), 4),
         SendAudio(audio(2)),
@@ -463,6 +468,39 @@ def test_upstream_that_keeps_silent_is_lost(
     assert stream.state is State.WAITING
 
 
+@pytest.mark.parametrize("inputs_before", [[], [ConnectionOpened()]])
+def test_region_that_keeps_silent_is_left_for_the_next_at_once(inputs_before: list[Input]) -> None:
+    stream = new_stream(regions=2)
+    assert stream.open(0.0) == [OpenConnection(0)]
+    drive(stream, *inputs_before)
+    reason = "recognition did not start in 30.0 s; trying again in 0.00 s"
+    assert drive(stream, DeadlinePassed(), now=30.0) == [
+        CloseConnection(),
+        Publish(events.StreamWarning("s", "start_timeout", reason), 1),
+        OpenConnection(1),
+    ]
+    assert stream.deadline == 60.0
+
+
+def test_full_account_is_waited_for_although_all_tries_are_used_up() -> None:
+    stream = new_stream(retry_attempts=1)
+    stream.open(0.0)
+    drive(stream, ConnectionFailed("no route"))
+    full = ConnectionFailed("the account is full", code="quota_exceeded")
+    reason = "the account is full; trying again in 5.00 s"
+    for seq in (2, 3, 4):
+        drive(stream, DeadlinePassed(), now=seq * 10.0)
+        assert drive(stream, full, now=seq * 10.0) == [
+            CloseConnection(),
+            Publish(events.StreamWarning("s", "quota_exceeded", reason), seq),
+        ]
+    drive(stream, DeadlinePassed(), now=50.0)
+    failed = events.StreamFailed("s", "unreachable", "no route", retryable=True)
+    assert drive(stream, ConnectionFailed("no route"), now=50.0)[-1] == Publish(
+        failed, 5, checkpoint=START
+    )
+
+
 def test_answer_timeout_runs_only_while_audio_is_unconfirmed() -> None:
     stream = started_stream(idle_timeout=300.0, answer_timeout=10.0)
     drive(stream, chunk(1), now=0.0)
@@ -486,6 +524,22 @@ def test_upstream_that_breaks_the_protocol_loses_its_session(received: Input, re
     stream = started_stream()
     warning = events.StreamWarning("s", "protocol_error", f"{reason}; trying again in 0.12 s")
     assert drive(stream, received) == [CloseConnection(), Publish(warning, 2)]
+
+
+def test_move_that_the_table_does_not_list_is_our_own_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TRANSITIONS, (State.STREAMING, DrainRequested), frozenset())
+    stream = started_stream()
+    with pytest.raises(TransitionError) as caught:
+        stream.receive(DrainRequested("stopping"), 0.0)
+    assert (caught.value.side, caught.value.received) == ("local", "a move to closing")
+
+
+def test_stream_tells_where_it_is() -> None:
+    stream = started_stream()
+    drive(stream, chunk(1), chunk(2), final(0.1))
+    assert repr(stream) == "<Stream s streaming expected=3 watermark=0.1 open=2>"
 
 
 def test_our_own_mistake_is_raised_and_changes_nothing() -> None:
@@ -557,6 +611,20 @@ def test_oldest_audio_is_let_go_with_a_checkpoint_when_upstream_finalises_nothin
         SendAudio(audio(19)),
     ]
     assert drive(stream, Published(2)) == [Acknowledge(2)]
+
+
+def test_more_audio_is_let_go_only_when_the_broker_has_the_last_checkpoint() -> None:
+    stream = started_stream(prefetch=20)
+    drive(stream, *[chunk(seq) for seq in range(1, 19)])
+    assert drive(stream, Published(1), chunk(19)) == [SendAudio(audio(19))]
+    outputs = drive(stream, Published(2), chunk(20), chunk(21))
+    assert [type(one) for one in outputs] == [
+        Acknowledge,
+        SendAudio,
+        SaveCheckpoint,
+        Publish,
+        SendAudio,
+    ]
 
 
 def test_hole_gives_way_before_the_prefetch_is_used_up() -> None:

@@ -17,6 +17,8 @@ from tests.support.streams import (
     end,
     final,
     new_stream,
+    published,
+    sent,
     started_stream,
     words,
 )
@@ -35,7 +37,6 @@ from speechmq.session.outputs import (
     Output,
     Publish,
     SaveCheckpoint,
-    SendAudio,
 )
 from speechmq.session.states import State
 from speechmq.upstream.messages import (
@@ -45,14 +46,6 @@ from speechmq.upstream.messages import (
     RecognitionStarted,
     TranscriptEnded,
 )
-
-
-def sent(outputs: list[Output]) -> list[bytes]:
-    return [one.audio for one in outputs if isinstance(one, SendAudio)]
-
-
-def published(outputs: list[Output]) -> list[events.Event]:
-    return [one.event for one in outputs if isinstance(one, Publish)]
 
 
 def acknowledged(outputs: list[Output]) -> list[int]:

@@ -1,15 +1,18 @@
 """Any interleaving of what may happen to a stream, against what must hold for all of them.
 
 The model is the world around the core: a publisher that loses, repeats and delays, a broker that
-redelivers, an upstream whose recogniser hears one word in each chunk, and consumers that drop
-repeated message ids. Whoever dies leaves only the last state-bearing event that was published.
+redelivers, an upstream whose recogniser hears one word in each chunk and numbers voices anew in
+each session, connections that stand by, and consumers that drop repeated message ids. Whoever dies
+leaves only the last state-bearing event and the last memo that were published.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 from hypothesis import HealthCheck, Phase, settings
@@ -21,38 +24,50 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.support.streams import RATE, SPEC, words
+from tests.support.streams import RATE, SPEC, VOICES
+from tests.unit.service.session.hearing import (
+    WINDOW,
+    WINDOW_CHUNKS,
+    Hearing,
+    Message,
+    voice_of,
+)
 
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
 from speechmq.session.inputs import (
-    ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
     ConnectionOpened,
     DeadLettered,
     DeadlinePassed,
     DrainRequested,
-    EndDelivered,
-    GarbageDelivered,
     Input,
     Published,
+    StandbyLost,
+    StandbyReady,
 )
+from speechmq.session.memo import Memo
 from speechmq.session.outputs import (
     Acknowledge,
+    AskForSpeakers,
     CloseConnection,
+    CloseStandby,
     DeadLetter,
     EndAudio,
     Finish,
     OpenConnection,
+    OpenStandby,
     Outcome,
     Output,
     Publish,
     SaveCheckpoint,
+    SaveMemo,
     SendAudio,
     StartRecognition,
+    SwitchToStandby,
 )
-from speechmq.session.spec import Limits
+from speechmq.session.spec import Limits, StreamSpec
 from speechmq.session.stream import Stream
 from speechmq.upstream.messages import (
     AudioAdded,
@@ -61,6 +76,8 @@ from speechmq.upstream.messages import (
     PartialReceived,
     RecognitionStarted,
     TranscriptEnded,
+    UtteranceEnded,
+    WarningReceived,
 )
 
 StateBearing = Publish | SaveCheckpoint
@@ -68,82 +85,16 @@ StateBearing = Publish | SaveCheckpoint
 NEVER = 1e6
 SMALL = 20
 LIMITS = Limits(
-    window=0.4,
-    window_chunks=4,
+    window=WINDOW,
+    window_chunks=WINDOW_CHUNKS,
     early_wait=0.5,
     max_chunk=0.1,
     idle_timeout=NEVER,
     retry_attempts=1000,
+    rollover_wait=2.0,
+    speakers_every=1.5,
 )
 SIZES = st.sampled_from([0, 80, 400, 800, 1200])  # the last is longer than max_chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the stream's queue; ``seq`` 0 is garbage, and no samples an end."""
-
-    seq: int
-    samples: int | None = None
-
-    def delivered(self, tag: int) -> ChunkDelivered | EndDelivered | GarbageDelivered:
-        if not self.seq:
-            return GarbageDelivered(tag, "bad_json", "no JSON")
-        if self.samples is None:
-            return EndDelivered(tag, self.seq)
-        return ChunkDelivered(tag, self.seq, audio_of(self.seq, self.samples))
-
-
-def audio_of(seq: int, samples: int) -> bytes:
-    """Four samples spell the seq; silence is 0xFF."""
-    return seq.to_bytes(4, "big") * (samples // 4)
-
-
-def is_silence(audio: bytes) -> bool:
-    return audio == b"\xff" * len(audio)
-
-
-@dataclass
-class Hearing:
-    """One upstream session, on its own clock in samples."""
-
-    heard: int = 0
-    finalised: int = 0
-    chunks: list[int] = field(default_factory=list)
-    confirmed: int = 0
-    started: bool = False
-    opened: bool = False
-    ended: bool = False
-    spoken: list[tuple[int, int, int]] = field(default_factory=list)  # seq, start, end
-    ends: list[int] = field(default_factory=list)  # where a final may end
-
-    def hear(self, audio: bytes) -> None:
-        assert self.started, "audio before recognition started"
-        assert not self.ended, "audio behind the end"
-        start, self.heard = self.heard, self.heard + len(audio)
-        self.chunks.append(len(audio))
-        if is_silence(audio):
-            self.ends.append(start + len(audio) // 2)
-        else:
-            seq = int.from_bytes(audio[:4], "big")
-            assert audio == audio_of(seq, len(audio))
-            assert not self.spoken or self.spoken[-1][0] < seq, "heard twice, or out of order"
-            self.spoken.append((seq, start, self.heard))
-        self.ends.append(self.heard)
-        self.check_window()
-
-    def check_window(self) -> None:
-        under_way = self.chunks[self.confirmed :]
-        assert len(under_way) <= LIMITS.window_chunks
-        assert sum(under_way) <= LIMITS.window * RATE or len(under_way) == 1
-
-    def segment(self, end: int) -> tuple[Metadata, msgspec.Raw]:
-        said = [
-            (f"w{seq}", start / RATE, stop / RATE)
-            for seq, start, stop in self.spoken
-            if self.finalised < stop <= end
-        ]
-        text = "".join(f"{word} " for word, _, _ in said)
-        return Metadata(self.finalised / RATE, end / RATE, text), words(*said)
 
 
 class StreamModel(RuleBasedStateMachine):
@@ -159,14 +110,24 @@ class StreamModel(RuleBasedStateMachine):
         self.missing: list[int] = []
         self.end_seq: int | None = None
         self.state: StateBearing | None = None
+        self.memo = Memo()
         self.log: dict[tuple[int, int], events.Event] = {}
         self.outcome: Outcome | None = None
 
     @initialize(
-        context=st.sampled_from([0.0, 0.05, 0.15]), prefetch=st.sampled_from([SMALL, 1000, 1000])
+        limits=st.builds(
+            replace,
+            st.just(LIMITS),
+            resume_context=st.sampled_from([0.0, 0.05, 0.15]),
+            prefetch=st.sampled_from([SMALL, 1000, 1000]),
+            suspend_after=st.sampled_from([None, 0.7, 3.0]),
+            rollover_after=st.sampled_from([NEVER, 4.0]),
+        ),
+        spec=st.sampled_from([SPEC, VOICES]),
+        regions=st.sampled_from([1, 3]),
     )
-    def begin(self, context: float, prefetch: int) -> None:
-        self.limits = replace(LIMITS, resume_context=context, prefetch=prefetch)
+    def begin(self, limits: Limits, spec: StreamSpec, regions: int) -> None:
+        self.limits, self.spec, self.regions = limits, spec, regions
         self.own()
 
     # -- owners ----------------------------------------------------------------------------------
@@ -182,14 +143,22 @@ class StreamModel(RuleBasedStateMachine):
         self.confirmed = Checkpoint() if self.state is None else self.checkpoint_of(self.state)
         self.told_gaps = [(gap.first_seq, gap.last_seq) for gap in self.confirmed.gaps]
         self.seq = 0
-        self.work: deque[StateBearing | Acknowledge | DeadLetter] = deque()
+        self.work: deque[StateBearing | SaveMemo | Acknowledge | DeadLetter] = deque()
         self.inbox: deque[Input] = deque()
         self.sent: dict[int, StateBearing] = {}
+        self.known = self.memo
         self.hearing: Hearing | None = None
+        self.standby: Hearing | None = None
+        self.dismissed = 0  # connections that stood by, whose last word may still come
         self.finished = False
-        checkpoint = None if self.epoch == 1 else self.confirmed
         self.stream = Stream(
-            SPEC, self.limits, now=self.now, jitter=lambda: 0.5, checkpoint=checkpoint
+            self.spec,
+            self.limits,
+            now=self.now,
+            jitter=lambda: 0.5,
+            checkpoint=None if self.epoch == 1 else self.confirmed,
+            memo=self.memo,
+            regions=self.regions,
         )
         self.perform(self.stream.open(self.now))
 
@@ -230,34 +199,114 @@ class StreamModel(RuleBasedStateMachine):
                 case Publish() | SaveCheckpoint():
                     self.seq += 1
                     assert output.seq == self.seq, "a hole in the events"
-                    self.note_gap(output)
+                    self.note_event(output)
                     self.work.append(output)
                 case Acknowledge() | DeadLetter():
                     self.note_settled(output)
                     self.work.append(output)
-                case OpenConnection():
-                    assert self.hearing is None, "two connections at once"
-                    self.hearing = Hearing()
-                case StartRecognition():
-                    assert self.hearing is not None
-                    assert self.hearing.opened
-                case SendAudio(audio):
-                    assert self.hearing is not None
-                    self.hearing.hear(audio)
-                case EndAudio(chunks):
-                    assert self.hearing is not None
-                    assert not self.hearing.ended, "ended twice"
-                    assert chunks == len(self.hearing.chunks)
-                    self.hearing.ended = True
-                case CloseConnection():
-                    self.hearing = None
+                case SaveMemo(memo):
+                    self.note_memo(memo)
+                    self.work.append(output)
                 case Finish(outcome):
                     self.finished = True
                     self.finish(outcome)
+                case _:
+                    self.converse(output)
 
-    def note_gap(self, output: StateBearing) -> None:
-        if isinstance(output, Publish) and isinstance(output.event, events.AudioGap):
-            self.told_gaps.append((output.event.first_seq, output.event.last_seq))
+    def converse(self, output: Output) -> None:
+        """What upstream is told, and the connections to it: one live, one standing by at most."""
+        match output:
+            case OpenConnection(region):
+                assert self.hearing is None, "two live connections at once"
+                assert self.standby is None, "a standby beside no session"
+                assert region in range(self.regions)
+                self.hearing = Hearing()
+            case StartRecognition(config):
+                assert self.hearing is not None
+                assert self.hearing.opened
+                self.introduce(self.hearing, config)
+            case OpenStandby(region, config):
+                assert self.hearing is not None, "a standby beside no session"
+                assert self.standby is None, "two connections stand by"
+                assert region in range(self.regions)
+                self.dismissed = 0
+                self.standby = Hearing(opened=True)
+                self.introduce(self.standby, config)
+            case SwitchToStandby():
+                assert self.standby is not None
+                assert self.standby.started
+                self.hearing, self.standby = self.standby, None
+                self.hearing.taken = self.labels_so_far()
+            case CloseStandby():
+                self.dismissed += self.standby is not None
+                self.standby = None
+            case AskForSpeakers():
+                assert self.hearing is not None
+                assert self.hearing.started
+                assert not self.hearing.ended, "a question behind the end"
+                self.hearing.questions += 1
+            case SendAudio(audio):
+                assert self.hearing is not None
+                self.hearing.hear(audio)
+            case EndAudio(chunks):
+                assert self.hearing is not None
+                assert not self.hearing.ended, "ended twice"
+                assert self.standby is None, "a standby for nothing"
+                assert chunks == len(self.hearing.chunks)
+                self.hearing.ended = True
+            case CloseConnection():
+                assert self.standby is None, "a standby beside no session"
+                self.hearing = None
+
+    def note_event(self, output: StateBearing) -> None:
+        match output:
+            case Publish(events.AudioGap() as gap):
+                self.told_gaps.append((gap.first_seq, gap.last_seq))
+            case Publish(events.FinalTranscript() | events.PartialTranscript() as transcript):
+                self.note_voices(transcript)
+
+    # -- voices ----------------------------------------------------------------------------------
+
+    def introduce(self, hearing: Hearing, config: Mapping[str, Any]) -> None:
+        """Exactly the voices that were learned are known to a new session."""
+        hearing.introduce(config)
+        assert set(hearing.introduced.values()) == {f"stream-{one}" for one in self.known.speakers}
+        hearing.taken = self.labels_so_far()
+
+    def labels_so_far(self) -> frozenset[str]:
+        finals = self.events_of(events.FinalTranscript)
+        return frozenset(label for final in finals for _, label in self.spoken_in(final))
+
+    @staticmethod
+    def spoken_in(transcript: events.Event) -> list[tuple[str, str]]:
+        """Voices, and the labels that a consumer sees for them."""
+        assert isinstance(transcript, events.FinalTranscript | events.PartialTranscript)
+        if isinstance(transcript.results, msgspec.Raw):
+            return []
+        spoken = [one["alternatives"][0] for one in transcript.results]
+        return [(voice_of(int(one["content"].removeprefix("w"))), one["speaker"]) for one in spoken]
+
+    def note_voices(self, transcript: events.FinalTranscript | events.PartialTranscript) -> None:
+        """A voice that a session was told of keeps its name; another gets one that is free."""
+        assert self.hearing is not None
+        if self.spec is not VOICES:
+            return
+        for voice, label in self.spoken_in(transcript):
+            assert self.hearing.shown.setdefault(voice, label) == label
+            if voice in self.hearing.introduced:
+                assert f"stream-{label}" == self.hearing.introduced[voice]
+            elif self.hearing.introduced:
+                assert label not in self.hearing.taken, f"{label} is somebody else"
+            else:
+                assert label == self.hearing.numbered[voice]
+
+    def note_memo(self, memo: Memo) -> None:
+        """What was learned stands under the names that consumers see."""
+        assert self.hearing is not None
+        for label, (voice, *_) in memo.speakers.items():
+            if self.known.speakers.get(label) != (voice,):
+                assert self.hearing.shown.get(voice, label) == label
+        self.known = memo
 
     def note_settled(self, output: Acknowledge | DeadLetter) -> None:
         if isinstance(output, DeadLetter):
@@ -317,6 +366,12 @@ class StreamModel(RuleBasedStateMachine):
                 {"=": [message, message], "!": [message, Message(0)]}.get(how, [message])
             )
 
+    @precondition(lambda self: self.may_speak and self.hearing and self.hearing.ended)
+    @rule(samples=SIZES)
+    def publisher_speaks_again_while_the_session_ends(self, samples: int) -> None:
+        self.publisher_speaks(chunks=[(samples, ".")])
+        self.deliver(len(self.queue))
+
     @precondition(lambda self: self.is_live and self.sizes)
     @rule(data=st.data())
     def chunk_comes_late(self, data: st.DataObject) -> None:
@@ -364,6 +419,8 @@ class StreamModel(RuleBasedStateMachine):
                         del self.unacked[settled]
                 case DeadLetter(tag):
                     self.inbox.append(DeadLettered(tag))
+                case SaveMemo(memo):
+                    self.memo = Memo.decode(memo.encode())
 
     def publish(self, publish: StateBearing) -> None:
         self.sent[publish.seq] = publish
@@ -410,12 +467,20 @@ class StreamModel(RuleBasedStateMachine):
             self.give(RecognitionStarted(f"u{self.epoch}"))
 
     @precondition(lambda self: self.is_live and self.hearing and not self.hearing.opened)
-    @rule()
-    def connection_fails(self) -> None:
-        self.give(ConnectionFailed("no route"))
+    @rule(
+        failed=st.sampled_from(
+            [
+                ConnectionFailed("no route"),
+                ConnectionFailed("refused", 503),
+                ConnectionFailed("the account is full", code="quota_exceeded"),
+            ]
+        )
+    )
+    def connection_fails(self, failed: ConnectionFailed) -> None:
+        self.give(failed)
 
     @precondition(lambda self: self.is_live and self.hearing and self.hearing.opened)
-    @rule(code=st.sampled_from([1006, 1000, 1011, 4005]))
+    @rule(code=st.sampled_from([1006, 1000, 1011, 1012, 4005, 4013]))
     def connection_is_lost(self, code: int) -> None:
         self.give(ConnectionLost(code, "gone"))
 
@@ -457,6 +522,55 @@ class StreamModel(RuleBasedStateMachine):
     def transcript_ends(self) -> None:
         self.give(TranscriptEnded())
 
+    @precondition(lambda self: self.is_streaming and not self.hearing.ended)
+    @rule(too_early=st.sampled_from([TranscriptEnded(), RecognitionStarted("u")]))
+    def upstream_breaks_the_protocol(self, too_early: Input) -> None:
+        self.give(too_early)
+
+    @precondition(lambda self: self.is_streaming)
+    @rule()
+    def utterance_ends(self) -> None:
+        assert self.hearing is not None
+        time = self.hearing.finalised / RATE
+        self.give(UtteranceEnded(Metadata(time, time)))
+
+    @precondition(lambda self: self.is_streaming and self.hearing.questions)
+    @rule()
+    def speakers_are_told(self) -> None:
+        assert self.hearing is not None
+        self.hearing.questions -= 1
+        self.give(self.hearing.speakers())
+
+    # -- the next session, beside this one -------------------------------------------------------
+
+    @precondition(lambda self: self.is_streaming)
+    @rule()
+    def upstream_warns(self) -> None:
+        self.give(WarningReceived("session_timeout", "soon"))
+
+    @precondition(lambda self: self.is_live and self.standby and not self.standby.started)
+    @rule()
+    def standby_is_ready(self) -> None:
+        assert self.standby is not None
+        self.standby.started = True
+        self.give(StandbyReady(RecognitionStarted(f"u{self.epoch}")))
+
+    @precondition(lambda self: self.is_live and self.standby)
+    @rule()
+    def standby_is_lost(self) -> None:
+        self.standby = None
+        self.give(StandbyLost("gone"))
+
+    @precondition(lambda self: self.is_live and self.dismissed)
+    @rule(
+        late=st.sampled_from([StandbyReady(RecognitionStarted("late")), StandbyLost("late")]),
+    )
+    def dismissed_standby_says_its_last(self, late: StandbyReady | StandbyLost) -> None:
+        """It was on its way; what stands by now, and the session, know nothing of it."""
+        self.dismissed -= 1
+        outputs = self.stream.receive(late, self.now)
+        assert outputs == ([CloseStandby()] if isinstance(late, StandbyReady) else [])
+
     # -- time, and the ends of owners ------------------------------------------------------------
 
     @property
@@ -479,14 +593,24 @@ class StreamModel(RuleBasedStateMachine):
             self.give(DeadlinePassed())
 
     @precondition(lambda self: self.is_live)
-    @rule()
-    def worker_drains(self) -> None:
-        self.give(DrainRequested("the worker is stopping"))
+    @rule(count=st.integers(1, 15))
+    def all_goes_well(self, count: int) -> None:
+        """Sessions live for long enough that something can happen to them."""
+        for _ in range(count):
+            if not self.is_live or not self.step():
+                return
 
     @precondition(lambda self: self.is_live)
-    @rule()
-    def worker_is_killed(self) -> None:
-        self.let_go()
+    @rule(fate=st.integers(0, 5))
+    def worker_drains(self, fate: int) -> None:
+        if not fate:
+            self.give(DrainRequested("the worker is stopping"))
+
+    @precondition(lambda self: self.is_live)
+    @rule(fate=st.integers(0, 5))
+    def worker_is_killed(self, fate: int) -> None:
+        if not fate:
+            self.let_go()
 
     @precondition(lambda self: not self.is_live)
     @rule()
@@ -519,13 +643,14 @@ class StreamModel(RuleBasedStateMachine):
         if self.may_speak:
             self.end_seq = self.next_seq
             self.queue.append(Message(self.end_seq))
-        for _ in range(2000):
+        for _ in range(10_000):
             if not self.is_live:
                 return
-            self.step()
+            assert self.step(), f"stuck: {self.stream!r}"
         raise AssertionError(f"never ends: {self.stream!r}")
 
-    def step(self) -> None:
+    def step(self) -> bool:
+        """What is due is done; false when all wait for the publisher."""
         if self.may_deliver:
             self.messages_are_delivered(count=100)
         elif self.work:
@@ -534,17 +659,30 @@ class StreamModel(RuleBasedStateMachine):
             self.answer()
         elif self.hearing and not self.hearing.started:
             self.upstream_accepts(starts=True)
-        elif self.hearing and self.hearing.confirmed < len(self.hearing.chunks):
-            self.hearing.confirmed = len(self.hearing.chunks)
-            self.give(AudioAdded(self.hearing.confirmed))
-        elif self.possible_ends:
-            self.finalise(self.possible_ends[-1])
-        elif self.hearing and self.hearing.ended:
-            self.transcript_ends()
+        elif self.standby and not self.standby.started:
+            self.standby_is_ready()
+        elif self.hearing and self.step_of(self.hearing):
+            pass
         elif self.has_deadline:
             self.deadline_passes()
         else:
-            raise AssertionError(f"stuck: {self.stream!r}")
+            return False
+        return True
+
+    def step_of(self, hearing: Hearing) -> bool:
+        """What upstream owes is said."""
+        if hearing.confirmed < len(hearing.chunks):
+            hearing.confirmed = len(hearing.chunks)
+            self.give(AudioAdded(hearing.confirmed))
+        elif self.possible_ends:
+            self.finalise(self.possible_ends[-1])
+        elif hearing.ended:
+            self.transcript_ends()
+        elif hearing.questions:
+            self.speakers_are_told()
+        else:
+            return False
+        return True
 
     def events_of(self, kind: type[events.Event]) -> list[events.Event]:
         return [
@@ -624,7 +762,7 @@ class StreamModel(RuleBasedStateMachine):
 
 TestStreamModel = StreamModel.TestCase
 TestStreamModel.settings = settings(
-    max_examples=300,
+    max_examples=120,
     stateful_step_count=60,
     deadline=None,
     # Shrinking takes minutes, more than a test may: add Phase.shrink to find a failure's essence.

@@ -68,6 +68,15 @@ def test_gap_without_length_still_has_a_place() -> None:
     assert timeline.next_unsent == Piece(1, 7, 7, b"", gap=Gap(1, 1, 7, 7))
 
 
+def test_released_silence_has_no_delivery_to_settle() -> None:
+    timeline = Timeline(0)
+    timeline.place_gap(Gap(1, 2, 0, 5), silence=b"\xff", step=1)
+    timeline.place(3, 2, b"\3\3", tag=30)
+    send_all(timeline)
+    assert timeline.release(4) == [30]
+    assert len(timeline) == 0
+
+
 def test_sent_pieces_counts_what_is_kept_and_was_sent() -> None:
     timeline = timeline_of(5, 3, 2)
     assert timeline.sent_pieces() == 0

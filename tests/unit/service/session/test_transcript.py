@@ -1,3 +1,4 @@
+import contextlib
 from typing import Any
 
 import msgspec
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.streams import words
 
-from speechmq.session.transcript import Relocation, join, shifted
+from speechmq.session.transcript import Relabel, Relocation, join, shifted
 from speechmq.upstream.messages import MalformedMessage, Metadata
 
 
@@ -64,7 +65,7 @@ def test_results_that_are_no_objects_are_malformed() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
@@ -74,10 +75,45 @@ odd_result = st.dictionaries(
 )
 
 
-@given(st.lists(odd_result))
-def test_odd_results_never_break_the_stream(results: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("relabel", [None, str.lower])
+@given(results=st.lists(odd_result))
+def test_odd_results_never_break_the_stream(
+    relabel: Relabel | None, results: list[dict[str, Any]]
+) -> None:
     raw = msgspec.Raw(msgspec.json.encode(results))
-    Relocation(1.0, 1.5).move(Metadata(0, 1), raw)
+    Relocation(1.0, 1.5, relabel=relabel).move(Metadata(0, 1), raw)
+
+
+def test_speakers_get_the_names_that_they_have_on_the_stream() -> None:
+    odd: list[Any] = [
+        {},
+        {"alternatives": 7},
+        {"alternatives": [8, {}, {"speaker": None}, {"speaker": "S1"}]},
+        {"spoken_form": [{"alternatives": [{"speaker": "S2"}]}], "written_form": "x"},
+    ]
+    raw = msgspec.Raw(msgspec.json.encode(odd))
+    moved = Relocation(0.0, 0.0, relabel=str.lower).move(Metadata(0, 1, "x"), raw)
+    assert moved == (
+        0,
+        1,
+        "x",
+        [
+            {},
+            {"alternatives": 7},
+            {"alternatives": [8, {}, {"speaker": None}, {"speaker": "s1"}]},
+            {"spoken_form": [{"alternatives": [{"speaker": "s2"}]}], "written_form": "x"},
+        ],
+    )
+
+
+@pytest.mark.parametrize("form", ["spoken_form", "written_form"])
+@pytest.mark.parametrize("relabel", [None, str.lower])
+def test_entities_that_nest_without_end_are_malformed(form: str, relabel: Relabel | None) -> None:
+    """However deep the decoder goes, what walks through its results may go less deep."""
+    for depth in (10_000, *range(300, 600)):
+        raw = msgspec.Raw((f'[{{"{form}":' * depth + "1" + "}]" * depth).encode())
+        with contextlib.suppress(MalformedMessage):
+            Relocation(1.0, 1.0, relabel=relabel).move(Metadata(0, 1), raw)
 
 
 def test_join_attaches_punctuation_as_it_says() -> None:

@@ -47,7 +47,7 @@ from speechmq.upstream.messages import (
             '{"message":"EndOfUtterance","metadata":{"start_time":2.4,"end_time":2.4}}',
             UtteranceEnded(Metadata(2.4, 2.4)),
         ),
-        ('{"message":"Info","type":"t","reason":"r","usage":1}', InfoReceived("t", "r")),
+        ('{"message":"Info","type":"t","reason":"r","usage":1}', InfoReceived("t", "r", usage=1)),
         ('{"message":"Warning","type":"t","reason":"r"}', WarningReceived("t", "r")),
         ('{"message":"Error","type":"t","reason":"r","code":1}', ErrorReceived("t", "r")),
         ('{"message":"New","x":1}', UnknownReceived("New", b'{"message":"New","x":1}')),

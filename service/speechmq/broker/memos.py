@@ -1,0 +1,52 @@
+"""The memo of a stream: a queue of one message, declared when there is something to keep."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelNotFoundEntity
+from pamqp import commands as spec
+
+from ..errors import BrokerLost
+from ..session.memo import Memo
+from .plane import DataPlane, close_quietly, translated
+
+log = logging.getLogger(__name__)
+
+
+async def write_memo(channel: AbstractChannel, queue: str, memo: Memo) -> None:
+    """Takes the place of the one before; returns when it is confirmed."""
+    properties = spec.Basic.Properties(
+        message_type="Memo", content_type="application/json", delivery_mode=2
+    )
+    with translated(f"writing {queue}"):
+        await channel.basic_publish(
+            memo.encode(), routing_key=queue, properties=properties, mandatory=True
+        )
+
+
+async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
+    """The memo that a predecessor left, which stays where it is. Raises ``BrokerLost``.
+
+    One that cannot be read costs names of speakers, and no word: it is logged and left out.
+    """
+    # A channel of its own: the broker closes the one that asks for a queue that is not there.
+    channel = await plane.channel()
+    try:
+        with translated(f"reading {queue}"):
+            found = await channel.basic_get(queue)
+            if not isinstance(found.delivery, spec.Basic.GetOk):
+                return None
+            await channel.basic_reject(found.delivery_tag or 0, requeue=True)
+        return Memo.decode(found.body)
+    except BrokerLost as error:
+        if isinstance(error.__cause__, ChannelNotFoundEntity):
+            return None
+        raise
+    except msgspec.MsgspecError as error:
+        log.warning("%s holds a memo that cannot be read, and goes unused: %s", queue, error)
+        return None
+    finally:
+        await close_quietly(channel)

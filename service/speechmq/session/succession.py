@@ -1,0 +1,183 @@
+"""Which upstream session serves the stream, and which is to follow it.
+
+Owns where the next session connects, what it is told at its start, and how its voices are named.
+Decides nothing about when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import TransitionError
+from ..upstream.messages import RecognitionStarted
+from . import events
+from .journal import Journal
+from .memo import Memo
+from .outputs import (
+    CloseStandby,
+    OpenConnection,
+    OpenStandby,
+    Output,
+    SaveMemo,
+    StartRecognition,
+    SwitchToStandby,
+)
+from .retry import Attempts, Failure
+from .session import Session
+from .speakers import Identifiers, SessionLabels, Voices, introduce, tells_voices
+from .spec import Limits, StreamSpec
+
+
+class Succession:
+    """``current`` is the session that hears the stream's audio now; nothing between two.
+
+    ``resumes`` says why the next session is not the first; nothing where it is.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        *,
+        journal: Journal,
+        attempts: Attempts,
+        emit: Callable[[Output], None],
+        voices: Voices,
+        resumes: str | None,
+    ) -> None:
+        self._spec = spec
+        self._limits = limits
+        self.journal = journal
+        self._attempts = attempts
+        self._emit = emit
+        self.current: Session | None = None
+        self.resumes = resumes
+        self._is_preparing = False
+        self._standby: RecognitionStarted | None = None
+        self._has_introduced = False
+        self._finals_asked_at = 0
+        self._voices = voices
+        self._labels: SessionLabels | None = None
+
+    # -- one session behind the other ------------------------------------------------------------
+
+    @property
+    def live(self) -> Session:
+        if self.current is None:
+            raise TransitionError("local", "none", "a use of the session before it began")
+        return self.current
+
+    def connect(self) -> None:
+        self._emit(OpenConnection(self._attempts.region))
+
+    def introduce(self) -> None:
+        """The session's first message."""
+        self._emit(StartRecognition(self._config()))
+
+    def _config(self) -> Mapping[str, Any]:
+        """The voices known so far stand in place of those that the publisher named."""
+        self._has_introduced = bool(self._voices.known)
+        return introduce(self._spec.transcription_config, self._voices)
+
+    def begin(self, started: RecognitionStarted, now: float) -> None:
+        """Recognition has started: this session hears everything that is not covered yet."""
+        if tells_voices(self._spec.transcription_config):
+            self._labels = SessionLabels(self._voices, introduced=self._has_introduced)
+        self.current = Session(
+            self._spec,
+            self._limits,
+            self.journal.timeline,
+            journal=self.journal,
+            delimiter=started.word_delimiter,
+            now=now,
+            relabel=self._labels,
+        )
+        self._announce(started, self.current.origin)
+
+    def _announce(self, started: RecognitionStarted, origin: float) -> None:
+        spec = self._spec
+        if self.resumes is None:
+            info = started.language_pack_info
+            self.journal.publish(
+                events.StreamStarted(spec.stream_id, started.id, info, spec.labels)
+            )
+        else:
+            self.journal.publish(
+                events.StreamResumed(spec.stream_id, started.id, origin, self.resumes)
+            )
+        self.resumes = "upstream_lost"
+
+    def delay_after(self, failure: Failure, now: float) -> float | None:
+        """The session is lost; seconds until the next try, or nothing if there is none."""
+        return self._attempts.delay_after(failure, lived=self._lived(now))
+
+    def outlive(self, now: float) -> None:
+        """The session is over as it was meant to be: what failed before it may be forgiven."""
+        self._attempts.forgive(self._lived(now))
+
+    def _lived(self, now: float) -> float:
+        return now - self.current.since if self.current else 0.0
+
+    def leave(self) -> None:
+        """Nobody hears the stream any more."""
+        self.current = None
+        self._labels = None
+        self.dismiss()
+
+    # -- the next session, opened before this one closes -----------------------------------------
+
+    @property
+    def is_prepared(self) -> bool:
+        return self._standby is not None
+
+    def prepare(self) -> bool:
+        """Whether there was none, and none on its way."""
+        if self._is_preparing:
+            return False
+        self._is_preparing = True
+        self._emit(OpenStandby(self._attempts.region, self._config()))
+        return True
+
+    def prepared(self, started: RecognitionStarted) -> None:
+        """A standby that came too late to be wanted is sent away."""
+        if self._is_preparing:
+            self._standby = started
+        else:
+            self._emit(CloseStandby())
+
+    def dismiss(self) -> None:
+        if self._is_preparing:
+            self._emit(CloseStandby())
+        self.forget_standby()
+
+    def forget_standby(self) -> bool:
+        """Whether there was one, or one on its way."""
+        was_wanted, self._is_preparing = self._is_preparing, False
+        self._standby = None
+        return was_wanted
+
+    def succeed(self, reason: str, now: float) -> None:
+        """The session that stands by takes the place of the present one."""
+        if self._standby is None:
+            raise TransitionError("local", "none", "a switch to a session that is not ready")
+        started = self._standby
+        self.outlive(now)
+        self.forget_standby()
+        self._emit(SwitchToStandby())
+        self.resumes = reason
+        self.begin(started, now)
+
+    # -- voices ----------------------------------------------------------------------------------
+
+    def has_news_of_voices(self) -> bool:
+        """Whether it is worth asking for voices: something was said since the last time."""
+        asked_at, self._finals_asked_at = self._finals_asked_at, self.journal.finals
+        return self.journal.finals > asked_at
+
+    def learn(self, told: dict[str, Identifiers]) -> None:
+        """What upstream tells of voices, under the session's labels."""
+        if self._labels is not None:
+            named = {self._labels(label): identifiers for label, identifiers in told.items()}
+            if self._voices.learn(named):
+                self._emit(SaveMemo(Memo(dict(self._voices.known))))

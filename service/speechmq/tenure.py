@@ -1,0 +1,340 @@
+"""One claim, from its delivery to its verdict: own the stream, take it over, run it, let it go.
+
+Owns one epoch's resources. What happens inside a stream is the runner's and the core's; settling
+the claim is the manager's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from speechmq_schemas import Names, StartStream, StreamFailed
+
+from .broker.announcements import announce
+from .broker.checkpoints import Takeover, take_over
+from .broker.claims import Claim
+from .broker.event_publisher import EventPublisher
+from .broker.memos import read_memo
+from .broker.ownership import disown, own
+from .broker.plane import DataPlane, close_quietly
+from .broker.stream_queue import StreamQueue, delete_queues
+from .broker.topology import StreamTopology, per_stream
+from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned, first_error
+from .runner import Runner
+from .session.memo import Memo
+from .session.outputs import Outcome
+from .session.speakers import tells_voices
+from .session.spec import StreamSpec
+from .session.stream import Stream
+from .settings import Settings
+from .upstream.service import Upstream
+
+log = logging.getLogger(__name__)
+
+# Another owner that does not go within so many heartbeats is alive.
+PATIENCE = 3
+# Seconds between tries to own a stream, doubled each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+# Redeclaring a queue renews its expiry; three times an expiry is often enough.
+RENEWALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The stream is over, or has another claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Another worker, or this one, is to go on; ``after`` a pause in seconds, so as not to spin."""
+
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """The stream cannot go on in any worker."""
+
+    code: str
+    reason: str
+
+
+Verdict = Settled | Returned | Buried
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all tenures of a worker share; ``wall_clock`` gives seconds since 1970."""
+
+    plane: DataPlane
+    upstream: Upstream
+    settings: Settings
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    jitter: Callable[[], float]
+
+
+class Tenure:
+    """Made by the manager for each claim; ``serve`` is called once."""
+
+    def __init__(self, claim: Claim, start: StartStream, surroundings: Surroundings) -> None:
+        self._claim = claim
+        self._start = start
+        self._stream_id = start.stream_id
+        self._plane = surroundings.plane
+        self._upstream = surroundings.upstream
+        self._settings = surroundings.settings
+        self._clock = surroundings.clock
+        self._wall_clock = surroundings.wall_clock
+        self._jitter = surroundings.jitter
+        self._names = Names(surroundings.settings.broker.namespace)
+        self._runner: Runner | None = None
+        self._met_owner = False
+        self._draining: str | None = None
+
+    async def serve(self) -> Verdict:
+        """What is to become of the claim, when nothing of the stream is held any more.
+
+        Raises ``BrokerLost`` when that is not to be had: the connection has to end then, and with
+        it goes what is held. The same is true for cancelling.
+        """
+        try:
+            await self._own()
+        except StreamOwned:
+            return self._judge_other_owner()
+        verdict = await self._run_to_verdict()
+        async with self._answered():
+            await disown(self._plane, self._names, self._stream_id)
+        return verdict
+
+    def drain(self, reason: str) -> None:
+        """Asks for an early verdict: the stream is to be left to another worker."""
+        self._draining = reason
+        if self._runner is not None:
+            self._runner.drain(reason)
+
+    # -- owning ----------------------------------------------------------------------------------
+
+    async def _own(self) -> None:
+        """Raises ``StreamOwned`` when another owner stays for three heartbeats, or past a drain."""
+        deadline = self._clock() + PATIENCE * self._settings.broker.heartbeat
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                async with self._answered():
+                    await own(self._plane, self._names, self._stream_id)
+            except StreamOwned:
+                self._met_owner = True
+                if self._draining is not None or self._clock() > deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause * (0.5 + self._jitter()))
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _judge_other_owner(self) -> Verdict:
+        """The other has a claim of its own. If this one is new, it is one too many; if it had an
+        owner before, it may be the only one, whatever the other is."""
+        if self._claim.is_redelivered or self._draining is not None:
+            return Returned()
+        log.warning("a duplicate claim of stream %s is dropped", self._stream_id)
+        return Settled()
+
+    # -- from owning to letting go ---------------------------------------------------------------
+
+    async def _run_to_verdict(self) -> Verdict:
+        """One stream's trouble with the broker is no other's, as long as the connection lives."""
+        try:
+            return await self._run_or_fail()
+        except BrokerLost as error:
+            if self._plane.is_lost:
+                raise
+            log.warning("stream %s is given back: %s", self._stream_id, error)
+            return Returned(after=LONGEST_PAUSE)
+
+    async def _run_or_fail(self) -> Verdict:
+        try:
+            return await self._run()
+        except BrokerLost:
+            raise
+        except CrashLoop as error:
+            return await self._fail("crash_loop", str(error))
+        except BrokerError as error:
+            return await self._fail("state_lost", str(error))
+        except Exception as error:
+            log.exception("stream %s failed inside the worker", self._stream_id)
+            return await self._fail("internal_error", str(error))
+
+    async def _run(self) -> Verdict:
+        queue = await self._open_queue()
+        try:
+            async with self._answered():
+                await queue.consume()
+            outcome = await self._run_stream(queue)
+        except QueueGone:
+            return await self._clear_up()
+        finally:
+            await queue.close()
+        return Returned() if outcome is Outcome.DETACHED else Settled()
+
+    async def _open_queue(self) -> StreamQueue:
+        prefetch = self._settings.session.prefetch
+        async with self._answered():
+            channel = await self._plane.channel(prefetch=prefetch)
+        return StreamQueue(channel, self._topology(), self._names.dead)
+
+    def _topology(self) -> StreamTopology:
+        broker = self._settings.broker
+        return per_stream(
+            self._names,
+            self._stream_id,
+            self._claim.body,
+            queue_type=broker.queue_type,
+            max_bytes=broker.stream_max_bytes,
+            expires=broker.stream_expires,
+        )
+
+    async def _run_stream(self, queue: StreamQueue) -> Outcome:
+        takeover = await self._take_over(queue)
+        if takeover.fruitless > self._settings.worker.max_takeovers:
+            raise CrashLoop(self._stream_id, takeover.fruitless)
+        outcome = Outcome.ENDED
+        if not takeover.is_over:
+            outcome = await self._run_kept_alive(queue, takeover)
+        if outcome is not Outcome.DETACHED:
+            async with self._answered():
+                await delete_queues(queue.channel, self._names, self._stream_id)
+        return outcome
+
+    async def _take_over(self, queue: StreamQueue) -> Takeover:
+        window = round(self._settings.worker.takeover_window * 1000)
+        async with self._answered():
+            return await take_over(
+                queue.channel,
+                self._names,
+                self._stream_id,
+                now=self._wall_milliseconds(),
+                window=window,
+            )
+
+    async def _run_kept_alive(self, queue: StreamQueue, takeover: Takeover) -> Outcome:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewal = tasks.create_task(self._keep_alive(queue))
+                outcome = await self._run_session(queue, takeover)
+                renewal.cancel()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+        return outcome
+
+    async def _keep_alive(self, queue: StreamQueue) -> None:
+        while True:
+            await asyncio.sleep(self._settings.broker.stream_expires / RENEWALS)
+            async with self._answered():
+                await queue.renew()
+
+    async def _run_session(self, queue: StreamQueue, takeover: Takeover) -> Outcome:
+        runner = Runner(
+            Stream(
+                spec_of(self._start),
+                self._settings.session.limits(),
+                now=self._clock(),
+                jitter=self._jitter,
+                checkpoint=takeover.checkpoint,
+                memo=await self._memo(takeover),
+                regions=self._upstream.regions,
+            ),
+            queue=queue,
+            publisher=EventPublisher(
+                queue.channel, self._names, self._stream_id, epoch=takeover.epoch
+            ),
+            upstream=self._upstream,
+            clock=self._clock,
+            broker_timeout=self._settings.broker.answer_timeout,
+        )
+        self._runner = runner
+        if self._draining is not None:
+            runner.drain(self._draining)
+        return await runner.run()
+
+    async def _memo(self, takeover: Takeover) -> Memo | None:
+        """Only streams that tell voices apart have one, and none before its second owner."""
+        is_first = takeover.checkpoint is None
+        if is_first or not tells_voices(spec_of(self._start).transcription_config):
+            return None
+        async with self._answered():
+            return await read_memo(self._plane, self._names.memo(self._stream_id))
+
+    # -- streams that cannot be run --------------------------------------------------------------
+
+    async def _clear_up(self) -> Verdict:
+        """The stream's queue is gone: at its end, or too early, which nobody has been told yet."""
+        async with self._answered():
+            is_over = await self._was_over()
+        if is_over:
+            await self._delete_queues()
+        else:
+            reason = "the stream's queue expired or was deleted before its end; its audio is gone"
+            await self._announce_failure("queue_lost", reason)
+        return Settled()
+
+    async def _was_over(self) -> bool:
+        """As its state says; without one, the last owner had cleared up, if there was an owner."""
+        if await self._plane.queue_exists(self._names.state(self._stream_id)) is None:
+            return self._met_owner or self._claim.is_redelivered
+        channel = await self._plane.channel()
+        found = await take_over(
+            channel, self._names, self._stream_id, now=self._wall_milliseconds(), window=0
+        )
+        await close_quietly(channel)
+        return found.is_over
+
+    async def _fail(self, code: str, reason: str) -> Verdict:
+        await self._announce_failure(code, reason)
+        return Buried(code, reason)
+
+    async def _announce_failure(self, code: str, reason: str) -> None:
+        failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
+        async with self._answered():
+            channel = await self._plane.channel()
+            await announce(channel, self._names, failed, epoch=self._wall_milliseconds())
+            await close_quietly(channel)
+        await self._delete_queues()
+
+    async def _delete_queues(self) -> None:
+        async with self._answered():
+            channel = await self._plane.channel()
+            await delete_queues(channel, self._names, self._stream_id)
+            await close_quietly(channel)
+
+    # -- small things ----------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """One deadline for what is asked of the broker inside. Raises ``BrokerLost``."""
+        seconds = self._settings.broker.answer_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise BrokerLost(f"RabbitMQ did not answer for {seconds} s") from error
+
+    def _wall_milliseconds(self) -> int:
+        return int(self._wall_clock() * 1000)
+
+
+def spec_of(start: StartStream) -> StreamSpec:
+    """The start in the terms of the session core."""
+    config = start.transcription_config.model_dump(by_alias=True, exclude_unset=True)
+    return StreamSpec(
+        stream_id=start.stream_id,
+        encoding=start.audio_format.encoding,
+        sample_rate=start.audio_format.sample_rate,
+        transcription_config=config,
+        idle_timeout=start.idle_timeout,
+        labels=start.labels,
+    )

@@ -1,0 +1,95 @@
+"""The lane of early audio: who probes, who waits, and when all go."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import PublishError
+from pamqp import commands as spec
+from pamqp.header import ContentHeader
+
+from speechmq.broker.early import SINCE, EarlyAudio, Lane
+from speechmq_schemas import AmqpMessage, Names
+
+
+class ChannelWithoutQueue:
+    """Returns what is published until ``open``; then every publish waits for ``confirm``."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.returned = 0
+        self.under_way: list[bytes] = []
+        self.confirm = asyncio.Event()
+        self.changed = asyncio.Condition()
+
+    async def basic_publish(self, body: bytes, *, routing_key: str, **_: Any) -> None:
+        async with self.changed:
+            if self.is_open:
+                self.under_way.append(body)
+            else:
+                self.returned += 1
+            self.changed.notify_all()
+        if not self.is_open:
+            raise returned(routing_key)
+        await self.confirm.wait()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10.0), self.changed:
+            await self.changed.wait_for(lambda: len(self.under_way) >= count)
+
+
+def returned(routing_key: str) -> PublishError:
+    frame = spec.Basic.Return(312, "NO_ROUTE", "", routing_key)
+    message = DeliveredMessage(frame, ContentHeader(), b"", None)  # type: ignore[arg-type]
+    return PublishError(message, frame)
+
+
+def chunk(number: int) -> AmqpMessage:
+    return AmqpMessage("stream.s", "AudioChunk", bytes([number]), {"seq": number})
+
+
+async def test_all_that_wait_go_at_once_when_the_stream_has_its_queue() -> None:
+    channel: Any = ChannelWithoutQueue()
+    early = EarlyAudio(channel, Names(), wait=30.0, clock=lambda: 0.0)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(1, 51):
+            tasks.create_task(early.forward(chunk(number)))
+        async with asyncio.timeout(10.0), channel.changed:
+            await channel.changed.wait_for(lambda: channel.returned)
+        assert channel.returned == 1
+        channel.is_open = True
+        await channel.until(1)
+        channel.confirm.set()
+        await channel.until(50)
+    assert sorted(channel.under_way) == [bytes([number]) for number in range(1, 51)]
+
+
+async def test_those_behind_the_first_do_not_wait_for_each_others_confirms() -> None:
+    channel: Any = ChannelWithoutQueue()
+    channel.is_open = True
+    early = EarlyAudio(channel, Names(), wait=30.0, clock=lambda: 0.0)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(early.forward(chunk(1)))
+        await channel.until(1)
+        for number in range(2, 51):
+            tasks.create_task(early.forward(chunk(number)))
+        channel.confirm.set()
+        channel.confirm = asyncio.Event()
+        await channel.until(50)
+        channel.confirm.set()
+
+
+async def test_old_message_is_not_given_up_without_a_look_whether_the_stream_has_its_queue() -> (
+    None
+):
+    channel: Any = ChannelWithoutQueue()
+    early = EarlyAudio(channel, Names(), wait=0.01, clock=lambda: 1000.0)
+    lane = early._lanes.setdefault("s", Lane())
+    channel.is_open = True
+    channel.confirm.set()
+    async with lane.lock:  # the others of its stream are slow
+        await early.forward(replace(chunk(7), headers={"seq": 7, SINCE: 0}))
+    assert channel.under_way == [bytes([7])]

@@ -1,0 +1,123 @@
+"""The shell of a stream, its core played by a script."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from speechmq.runner import Runner
+from speechmq.session.inputs import (
+    ConnectionLost,
+    ConnectionOpened,
+    Input,
+    StandbyLost,
+    StandbyReady,
+)
+from speechmq.session.outputs import OpenStandby, Output, SwitchToStandby
+from speechmq.session.spec import StreamSpec
+from speechmq.upstream.link import Link
+from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
+
+STARTED = RecognitionStarted("u2")
+
+
+class RecordingLink(Link):
+    """Does nothing, and tells what it was asked for."""
+
+    def __init__(self) -> None:
+        self.said: list[str | bytes] = []
+        self.is_closed = False
+
+    def send(self, message: str | bytes) -> None:
+        self.said.append(message)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class ScriptedStream:
+    """Answers each type of input with the outputs of its script."""
+
+    spec = StreamSpec("s", "pcm_s16le", 8000, {"language": "en"})
+
+    def __init__(self, script: dict[type[Any], list[Output]]) -> None:
+        self.received: list[Input] = []
+        self._script = script
+
+    def receive(self, received: Input, _now: float) -> list[Output]:
+        self.received.append(received)
+        return self._script.get(type(received), [])
+
+
+def runner_of(stream: ScriptedStream) -> Runner:
+    unused = cast("Any", None)
+    return Runner(
+        cast("Any", stream),
+        queue=unused,
+        publisher=unused,
+        upstream=unused,
+        clock=lambda: 0.0,
+        broker_timeout=1.0,
+    )
+
+
+def with_links(stream: ScriptedStream) -> tuple[Runner, RecordingLink, RecordingLink]:
+    """A runner with a live session and one that stands by."""
+    runner, live, standby = runner_of(stream), RecordingLink(), RecordingLink()
+    opened = iter((standby,))
+    runner._link = live
+    runner._open = lambda region: next(opened)  # type: ignore[method-assign]
+    runner._perform([OpenStandby(0, {"language": "en"})])
+    return runner, live, standby
+
+
+def take_all(runner: Runner) -> None:
+    while runner._inbox:
+        runner._take(*runner._inbox.popleft())
+
+
+def test_standby_introduces_itself_and_is_told_of_when_it_is_ready() -> None:
+    stream = ScriptedStream({})
+    runner, _live, standby = with_links(stream)
+    runner._deliver_from(standby, ConnectionOpened())
+    runner._deliver_from(standby, STARTED)
+    take_all(runner)
+    assert len(standby.said) == 1
+    assert stream.received == [StandbyReady(STARTED)]
+
+
+def test_standby_that_is_lost_is_told_of_before_anything_can_switch_to_it() -> None:
+    """Its loss and the pause that would be used for the switch come in one go."""
+    stream = ScriptedStream({})
+    runner, live, standby = with_links(stream)
+    pause = UtteranceEnded(Metadata(1.0, 1.0))
+    runner._deliver_from(standby, STARTED)
+    take_all(runner)
+    runner._deliver_from(standby, ConnectionLost(1006, "gone"))
+    runner._deliver_from(live, pause)
+    take_all(runner)
+    assert stream.received == [StandbyReady(STARTED), StandbyLost("gone"), pause]
+    assert standby.is_closed
+
+
+def test_standby_that_takes_over_is_heard_and_its_predecessor_no_more() -> None:
+    stream = ScriptedStream({StandbyReady: [SwitchToStandby()]})
+    runner, live, standby = with_links(stream)
+    before, after = UtteranceEnded(Metadata(1.0, 1.0)), UtteranceEnded(Metadata(2.0, 2.0))
+    runner._deliver_from(live, before)
+    runner._deliver_from(standby, STARTED)
+    runner._deliver_from(live, ConnectionLost(1006, "closed by us"))
+    runner._deliver_from(standby, after)
+    take_all(runner)
+    assert stream.received == [before, StandbyReady(STARTED), after]
+    assert (live.is_closed, standby.is_closed) == (True, False)
+
+
+def test_link_that_was_closed_is_not_heard() -> None:
+    stream = ScriptedStream({})
+    runner, live, _standby = with_links(stream)
+    runner._close_link()
+    runner._close_standby()
+    runner._deliver_from(live, STARTED)
+    runner._deliver_from(_standby, ConnectionLost(1006, "late"))
+    take_all(runner)
+    assert stream.received == []
