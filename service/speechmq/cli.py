@@ -6,18 +6,29 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from speechmq.commandline.caption_formats import Format, format_of
+from speechmq.commandline.caption_output import CaptionFile, CaptionStream, Output
 from speechmq.commandline.connection import connected
-from speechmq.commandline.exits import ExitCode, code_for, code_of, interruptible
+from speechmq.commandline.dead import app as dead_letters
+from speechmq.commandline.exits import ExitCode, code_of
+from speechmq.commandline.follow import follow
 from speechmq.commandline.listen import listen as listen_to
+from speechmq.commandline.options import (
+    DEFAULT_NAMESPACE,
+    DEFAULT_URL,
+    Namespace,
+    Url,
+    run,
+    tell,
+    told,
+)
 from speechmq.commandline.recording import read_recording
 from speechmq.commandline.report import show_result
 from speechmq.commandline.request import (
@@ -33,17 +44,13 @@ from speechmq.commandline.send import send as send_recording
 from speechmq.commandline.subscription import subscribe
 from speechmq.commandline.summary import DEFINITIONS
 from speechmq.dev.demo import find_sample, run_demo, run_stack
-from speechmq.dev.rabbitmq_errors import DevelopmentBrokerError
-from speechmq.errors import RequestError, SpeechmqError
-from speechmq_schemas import Names
+from speechmq.errors import RequestError
+from speechmq_schemas import Names, Transcript
 
 EXIT_CODES = (
     "Exit codes: 0 the stream ended; 1 it failed; 2 the options or the file are wrong; 3 no answer "
     "in time, or no broker; 130 interrupted."
 )
-DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
-DEFAULT_NAMESPACE = "speechmq"
-
 app = typer.Typer(
     name="speechmq",
     help="Live speech over message queues.",
@@ -53,11 +60,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Url = Annotated[str, typer.Option(envvar="SPEECHMQ_BROKER__URL", help="RabbitMQ's AMQP URL.")]
-Namespace = Annotated[
-    str,
-    typer.Option(envvar="SPEECHMQ_BROKER__NAMESPACE", help="What names of exchanges begin with."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line an event, and nothing else.")]
 
 
@@ -91,14 +93,14 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
 
     Ctrl-C ends the stream cleanly; a second one leaves at once.
     """
-    with _told():
+    with told():
         recording = read_recording(file)
         wishes = Wishes(language, max_delay, end_of_utterance)
         name = new_stream_id(file, secrets.token_hex(3)) if stream_id is None else stream_id
         start = start_stream(name, recording, wishes.over(read_config(config)))
         request = SendRequest(start, recording, chunk_ms, speed, timeout)
         names = Names(namespace)
-        code = _run(lambda halt: _send(request, url, names, halt, as_json=as_json))
+        code = run(lambda halt: _send(request, url, names, halt, as_json=as_json))
     raise typer.Exit(code)
 
 
@@ -127,13 +129,13 @@ def listen(
     as_json: AsJson = False,
 ) -> None:
     """Show the captions of one stream, or of all, as they come; Ctrl-C leaves."""
-    with _told():
+    with told():
         if stream is not None:
             checked_stream_id(stream)
         elif until_end:
             raise RequestError("--until-end needs a stream: speechmq listen STREAM --until-end")
         names = Names(namespace)
-        code = _run(
+        code = run(
             lambda _: _listen(stream, url, names, until_end=until_end, as_json=as_json),
             at_once=True,
         )
@@ -146,9 +148,60 @@ async def _listen(
     async with connected(url, "speechmq listen") as connection:
         events = await subscribe(connection, names.events, stream_id)
         whom = "all streams" if stream_id is None else f"stream {stream_id}"
-        print(f"speechmq: listening to {whom}", file=sys.stderr, flush=True)
+        tell(f"listening to {whom}")
         with screen_for(Console(), as_json=as_json, name_streams=stream_id is None) as screen:
             return code_of(await listen_to(events, screen, until_end=until_end))
+
+
+@app.command(epilog=EXIT_CODES)
+def captions(
+    stream: Annotated[str, typer.Argument(help="A stream id.")],
+    style: Annotated[
+        Format | None, typer.Option("--format", help="[default: as the file's name ends, or txt]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Overwritten; stdout if not given.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Write a stream's captions to a file while it goes on, until it is over.
+
+    The file is whole at every moment. Ctrl-C leaves, with everything that was heard written.
+    """
+    with told():
+        checked_stream_id(stream)
+        sink = _caption_output(output, style)
+        code = run(lambda halt: _captions(stream, sink, url, Names(namespace), halt))
+    raise typer.Exit(code)
+
+
+def _caption_output(path: Path | None, style: Format | None) -> Output:
+    if path is None:
+        return CaptionStream(sys.stdout, style or Format.TXT)
+    return CaptionFile(path, style or format_of(path))
+
+
+async def _captions(
+    stream_id: str, output: Output, url: str, names: Names, halt: asyncio.Event
+) -> ExitCode:
+    async with connected(url, f"speechmq captions {stream_id}") as connection:
+        events = await subscribe(connection, names.events, stream_id)
+        tell(f"following stream {stream_id}")
+        transcript = await follow(events, stream_id, output, halt, tell)
+    _tell_missing(transcript)
+    if transcript.state == "live":
+        return ExitCode.INTERRUPTED
+    return ExitCode.ENDED if transcript.state == "ended" else ExitCode.FAILED
+
+
+def _tell_missing(transcript: Transcript) -> None:
+    if transcript.missing:
+        listed = ", ".join(
+            f"{first}" if first == last else f"{first} to {last}"
+            for first, last in transcript.missing
+        )
+        tell(f"segments {listed} were not heard; start before the stream does, to have all of it")
 
 
 @app.command(epilog=f"{EXIT_CODES} 3 also tells that a process did not start, or ended.")
@@ -164,15 +217,53 @@ def dev(
 ) -> None:
     """Run a private RabbitMQ, the emulator and a worker until Ctrl-C, or for one recording."""
     console, log = Console(), _show_log if logs else _drop_log
-    with _told():
+    with told():
         if not demo:
             if file is not None:
                 raise RequestError("--file names what --demo sends: give both")
-            code = _run(lambda _: run_stack(engine, console, log), at_once=True)
+            code = run(lambda _: run_stack(engine, console, log), at_once=True)
             raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
         chosen = find_sample() if file is None else file
-        code = _run(lambda _: run_demo(engine, chosen, console, log), at_once=True)
+        code = run(lambda _: run_demo(engine, chosen, console, log), at_once=True)
     raise typer.Exit(code)
+
+
+app.add_typer(dead_letters, name="dead")
+
+
+@app.command(epilog="Exit codes: 0 nothing has failed; 1 something has; 130 interrupted.")
+def doctor(
+    management_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SPEECHMQ_MANAGEMENT_URL",
+            help="RabbitMQ's HTTP API. [default: port 15672 of the broker, unless it speaks TLS]",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a finding.")] = False,
+) -> None:
+    """Examine what a worker with these settings would meet, and say what cures it.
+
+    Starts a session upstream without audio, and ends it. Leaves nothing behind.
+    """
+    if management_url is not None and not management_url.startswith(("http://", "https://")):
+        raise typer.BadParameter("--management-url begins with http:// or https://")
+    code = run(lambda _: _doctor(management_url, as_json=as_json), at_once=True)
+    raise typer.Exit(code)
+
+
+async def _doctor(management_url: str | None, *, as_json: bool) -> ExitCode:
+    # Takes as long to import as a worker does.
+    from speechmq.commandline.doctor.examination import examine  # noqa: PLC0415
+    from speechmq.commandline.doctor.finding import Verdict  # noqa: PLC0415
+
+    console, code = Console(), ExitCode.ENDED
+    async for finding in examine(management_url):
+        for line in [finding.json_line()] if as_json else finding.lines():
+            print_plain(console, line)
+        if finding.verdict is Verdict.FAILED:
+            code = ExitCode.FAILED
+    return code
 
 
 @app.command()
@@ -185,30 +276,8 @@ def worker(
     # Everything that a worker needs takes a second to import; the other commands don't need it.
     from speechmq.app import check_settings, run_worker  # noqa: PLC0415
 
-    with _told():
+    with told():
         code = check_settings() if check else run_worker()
-    raise typer.Exit(code)
-
-
-def _run(
-    work: Callable[[asyncio.Event], Awaitable[ExitCode]], *, at_once: bool = False
-) -> ExitCode:
-    return asyncio.run(interruptible(work, at_once=at_once))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tells an error on purpose in one sentence, and leaves with its exit code."""
-    try:
-        yield
-    except SpeechmqError as error:
-        _leave(str(error), code_for(error))
-    except DevelopmentBrokerError as error:
-        _leave(str(error), ExitCode.NO_ANSWER)
-
-
-def _leave(text: str, code: ExitCode) -> NoReturn:
-    print(f"speechmq: {text}", file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -1,4 +1,5 @@
-"""What the commands `send` and `listen` are made of: a publisher and a consumer like any other.
+"""What the commands are made of: a publisher and a consumer like any other, and a doctor.
 
-Speaks to workers through the broker alone and imports nothing of theirs but the errors.
+Speaks to workers through the broker alone. Of theirs it imports the errors and what the broker's
+dead letters look like; the doctor also what a worker would use.
 """

@@ -21,6 +21,7 @@ from speechmq_schemas import (
     StreamDetached,
     StreamEnded,
     StreamFailed,
+    StreamInfo,
     StreamResumed,
     StreamStarted,
     StreamWarning,
@@ -89,7 +90,7 @@ class _Stream:
 
     def final(self, event: FinalTranscript) -> list[Change]:
         self.final_up_to = max(self.final_up_to, event.segment_id)
-        text = _plain(event.transcript)
+        text = one_line(event.transcript)
         lines: list[Change] = (
             [Line(event.stream_id, "final", text, event.start_time)] if text else []
         )
@@ -97,7 +98,7 @@ class _Stream:
         return lines + (self._show(event.stream_id, "") if replaced else [])
 
     def _show(self, stream_id: str, transcript: str) -> list[Change]:
-        text = _plain(transcript)
+        text = one_line(transcript)
         if text == self.partial_text:
             return []
         self.partial_text = text
@@ -121,7 +122,7 @@ class Captions:
         if isinstance(event, FinalTranscript):
             return self._stream(event.stream_id).final(event)
         if received.problem is not None:
-            return [Line(received.stream_id, "trouble", _plain(received.problem))]
+            return [Line(received.stream_id, "trouble", one_line(received.problem))]
         return [] if event is None else self._news(event)
 
     def _stream(self, stream_id: str) -> _Stream:
@@ -147,10 +148,10 @@ News = tuple[Literal["news", "trouble"], str]
 
 
 def _line(event: Event, kind: Literal["news", "trouble"], text: str) -> Line:
-    return Line(event.stream_id, kind, _plain(text))
+    return Line(event.stream_id, kind, one_line(text))
 
 
-def _plain(text: str) -> str:
+def one_line(text: str) -> str:
     """One line without control characters: transcripts are not to drive the terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
@@ -181,6 +182,7 @@ NEWS: dict[type[Event], Callable[..., News]] = {
     ),
     StreamDetached: lambda event: ("news", f"handed over: {event.reason}"),
     StreamWarning: lambda event: ("trouble", f"warning, {event.code}: {event.reason}"),
+    StreamInfo: lambda event: ("news", f"{event.code}: {event.reason}"),
     StreamEnded: _ended,
     StreamFailed: _failed,
     AudioGap: _gap,

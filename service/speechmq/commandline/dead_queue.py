@@ -1,0 +1,107 @@
+"""Reads the dead-letter queue, and takes letters out of it.
+
+Letters are held unacknowledged while one looks at them, and return to their places when the channel
+closes, whatever happens: a letter is only ever gone after it was replayed, confirmed, or dropped on
+purpose. Meanwhile another reader does not see those that are held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from speechmq.errors import BrokerError
+from speechmq_schemas import Names
+
+from .connection import broker_errors
+from .letters import DeadLetter
+
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLetters:
+    """The oldest letters, in order; ``more`` is how many lie behind them."""
+
+    letters: tuple[DeadLetter, ...]
+    more: int
+    _messages: tuple[AbstractIncomingMessage, ...] = ()
+
+    async def drop(self, letter: DeadLetter) -> None:
+        """It is gone when the block is left."""
+        with broker_errors("dropping a dead letter"):
+            await self._messages[letter.number - 1].ack()
+
+
+async def read_letters(connection: AbstractConnection, names: Names, limit: int) -> HeldLetters:
+    """The ``limit`` oldest letters, which are back in their places when this returns."""
+    async with held_letters(connection, names.dead, limit) as held:
+        return HeldLetters(held.letters, held.more)
+
+
+async def drop_letters(
+    connection: AbstractConnection, names: Names, limit: int, chosen: Sequence[DeadLetter]
+) -> int:
+    """Drops those of ``chosen`` that are still there; how many they were.
+
+    They are known by their ids: numbers may have changed since they were chosen.
+    """
+    wanted = Counter(letter.id for letter in chosen)
+    dropped = 0
+    async with held_letters(connection, names.dead, limit) as held:
+        for letter in held.letters:
+            if wanted[letter.id]:
+                wanted[letter.id] -= 1
+                await held.drop(letter)
+                dropped += 1
+    return dropped
+
+
+@asynccontextmanager
+async def held_letters(
+    connection: AbstractConnection, queue: str, limit: int
+) -> AsyncIterator[HeldLetters]:
+    """Holds the ``limit`` oldest letters for the length of the block.
+
+    Raises ``BrokerError`` when there is no such queue, ``BrokerLost``.
+    """
+    with broker_errors(f"opening the queue {queue}"):
+        channel = connection.channel()
+        await channel.initialize(timeout=ANSWER_SECONDS)
+        try:
+            source = await channel.get_queue(queue)
+        except ChannelNotFoundEntity as error:
+            raise BrokerError(
+                f"no worker has declared the queue {queue!r} yet: check --url and --namespace"
+            ) from error
+    messages: list[AbstractIncomingMessage] = []
+    try:
+        with broker_errors("reading dead letters"):
+            while len(messages) < limit:
+                message = await source.get(fail=False, timeout=ANSWER_SECONDS)
+                if message is None:
+                    break
+                messages.append(message)
+        letters = tuple(_letter(number, one) for number, one in enumerate(messages, 1))
+        more = (messages[-1].message_count or 0) if messages else 0
+        yield HeldLetters(letters, more, tuple(messages))
+    finally:
+        with broker_errors("giving dead letters back"):
+            await channel.close()
+
+
+def _letter(number: int, message: AbstractIncomingMessage) -> DeadLetter:
+    return DeadLetter(
+        number=number,
+        type=message.type or "",
+        headers=message.headers,
+        body=message.body,
+        content_type=message.content_type,
+        correlation_id=message.correlation_id,
+        timestamp=message.timestamp,
+    )
