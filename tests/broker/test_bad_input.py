@@ -24,6 +24,7 @@ from speechmq_schemas import (
 
 pytestmark = pytest.mark.timeout(120)
 REASON, CODE, QUEUE = "x-speechmq-reason", "x-speechmq-code", "x-speechmq-queue"
+ROUTING_KEY = "x-speechmq-routing-key"
 
 
 async def dead_letters(speaker: Speaker, count: int) -> list[dict[str, Any]]:
@@ -72,6 +73,7 @@ async def test_invalid_start_is_refused_with_each_fields_path_and_reason(
         CODE: "invalid_field",
         REASON: failed.reason,
         QUEUE: "speechmq.start",
+        ROUTING_KEY: "start",
         "type": "StartStream",
         "body": text,
     }
@@ -156,11 +158,15 @@ async def test_chunk_of_an_unknown_stream_is_dead_lettered_and_goes_round_no_cir
             )
         )
     reason = "no stream 'nobody' was started within 1.0 s"
+    why = {
+        CODE: "unknown_stream",
+        REASON: reason,
+        QUEUE: "speechmq.early",
+        ROUTING_KEY: "stream.nobody",
+    }
     assert letters == [
-        {CODE: "unknown_stream", REASON: reason, QUEUE: "speechmq.early", "seq": 1}
-        | {"type": "AudioChunk", "body": b"audio"},
-        {CODE: "unknown_stream", REASON: reason, QUEUE: "speechmq.early", "seq": 2}
-        | {"type": "EndStream", "body": b"{}"},
+        {**why, "seq": 1, "type": "AudioChunk", "body": b"audio"},
+        {**why, "seq": 2, "type": "EndStream", "body": b"{}"},
     ]
 
 

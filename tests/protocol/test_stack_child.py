@@ -157,8 +157,10 @@ async def test_child_may_say_more_than_fits_a_line_or_memory() -> None:
 async def test_child_does_not_outlive_an_owner_that_is_killed(number: signal.Signals) -> None:
     toy = (sys.executable, "-u", "-c", f"{ANNOUNCE}\n{SLEEP}")
     owner = f"""
-        import asyncio, os
+        import asyncio, os, signal
         from speechmq.dev.child import Program, running
+
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 
         async def main():
             toy = Program("toy", {toy!r}, "ready", dict(os.environ))
