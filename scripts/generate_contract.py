@@ -19,7 +19,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from speechmq_schemas.amqp import JSON, OUTSIDE_BODY, AmqpMessage
 from speechmq_schemas.commands import COMMANDS, Seq, StartStream, StreamId
-from speechmq_schemas.events import EVENTS, PartialTranscript, UpstreamMessage
+from speechmq_schemas.events import (
+    EVENTS,
+    PartialTranscript,
+    PartialTranslation,
+    Translation,
+    UpstreamMessage,
+)
 from speechmq_schemas.examples import EXAMPLES, STREAM_ID
 from speechmq_schemas.json_schema import body_schemas, json_schema
 from speechmq_schemas.routing import EVENT_ROUTES, SCHEMA_VERSION, START_ROUTING_KEY, Names
@@ -28,6 +34,8 @@ SCHEMAS = Path(__file__).parent.parent / "schemas"
 GENERATED = ("asyncapi.yaml", "json/*.json", "examples/*.json")
 BINDING = {"bindingVersion": "0.3.0"}
 PUBLISHED_AT = 1_795_363_200  # 2026-11-22 16:00 UTC, in every example
+
+TRANSIENT = (PartialTranscript, PartialTranslation)
 
 MODELS: Mapping[str, type[BaseModel]] = {**COMMANDS, **EVENTS}
 
@@ -131,8 +139,9 @@ def _parameters() -> dict[str, Any]:
         },
         "message": {
             "description": "The upstream's name of this kind of message",
-            "examples": ["AudioEventStarted"],
+            "examples": ["AddSummary"],
         },
+        "language": {"description": "The language translated into", "examples": ["de"]},
     }
 
 
@@ -166,7 +175,12 @@ def _command_channels() -> dict[str, Any]:
 
 
 def _event_channels() -> dict[str, Any]:
-    routes = EVENT_ROUTES | {UpstreamMessage.__name__: "upstream.{message}"}
+    translated = {
+        name: f"{EVENT_ROUTES[name]}.{{language}}"
+        for name, model in EVENTS.items()
+        if issubclass(model, Translation)
+    }
+    routes = EVENT_ROUTES | translated | {UpstreamMessage.__name__: "upstream.{message}"}
     return {
         _camel(name): _channel(f"{routes[name]}.{{stream_id}}", Names().events, "topic", [name])
         for name in EVENTS
@@ -205,7 +219,7 @@ def _event_operations() -> dict[str, Any]:
             "send",
             _camel(name),
             _summary(model),
-            {"deliveryMode": 1 if model is PartialTranscript else 2, "timestamp": True, **BINDING},
+            {"deliveryMode": 1 if model in TRANSIENT else 2, "timestamp": True, **BINDING},
         )
         for name, model in EVENTS.items()
     }

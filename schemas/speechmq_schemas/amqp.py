@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from .base import ContractModel
-from .commands import COMMANDS, AudioChunk, Command, EndStream, StartStream
+from .commands import COMMANDS, AudioChunk, Command, StartStream
 from .errors import ContractError, FieldError, excerpt
-from .events import EVENTS, Event, UpstreamMessage
+from .events import EVENTS, Event, Translation, UpstreamMessage
 from .routing import (
     SCHEMA_VERSION,
     START_ROUTING_KEY,
@@ -25,6 +24,7 @@ from .routing import (
     event_routing_key,
     is_stream_id,
     stream_routing_key,
+    translation_routing_key,
     upstream_routing_key,
 )
 
@@ -37,6 +37,9 @@ MAX_COMMAND_BODY = 256 * 1024
 OUTSIDE_BODY: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "AudioChunk": frozenset({"seq"}),
+        "UpdateConfig": frozenset({"seq"}),
+        "ForceEndOfUtterance": frozenset({"seq"}),
+        "GetSpeakers": frozenset({"seq"}),
         "EndStream": frozenset({"seq"}),
         "UpstreamMessage": frozenset({"stream_id"}),
     }
@@ -126,15 +129,23 @@ def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
     if len(message.body) > MAX_COMMAND_BODY:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
-    if model is EndStream:
-        end = EndStream(seq=_seq(message))
-        _decode(_NoFields, message.body or b"{}")
-        return CommandMessage(end)
-    return CommandMessage(_decode(model, message.body))
+    if model is StartStream:
+        return CommandMessage(_decode(model, message.body))
+    return CommandMessage(_decode_placed(model, _seq(message), message.body or b"{}"))
 
 
-class _NoFields(ContractModel):
-    """The body of a command that says everything in its headers."""
+def _decode_placed(model: type[Command], seq: object, body: bytes) -> Command:
+    """A command with a place in the order: ``seq`` is a header, the rest the body's."""
+    try:
+        fields = from_json(body)
+    except (ValueError, RecursionError) as error:
+        reason = f"the body of {model.__name__} is not JSON: {error}"
+        raise ContractError("bad_json", reason) from error
+    if not isinstance(fields, dict):
+        raise _invalid(model.__name__, "", "the body should be an object")
+    if "seq" in fields:
+        raise _invalid(model.__name__, "seq", "is a header, and no field of the body")
+    return model.model_validate({**fields, "seq": seq}, by_alias=True, by_name=False)
 
 
 def _seq(message: AmqpMessage) -> int:
@@ -170,6 +181,8 @@ def message_id(stream_id: str, epoch: int, seq: int) -> str:
 def _event_key(event: Event) -> str:
     if isinstance(event, UpstreamMessage):
         return upstream_routing_key(event.message, event.stream_id)
+    if isinstance(event, Translation):
+        return translation_routing_key(type(event).__name__, event.language, event.stream_id)
     return event_routing_key(type(event).__name__, event.stream_id)
 
 

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import ContractModel
-from .config import RawAudioFormat, TranscriptionConfig
+from .config import (
+    AudioEventsConfig,
+    MidSessionConfig,
+    RawAudioFormat,
+    TranscriptionConfig,
+    TranslationConfig,
+)
 from .routing import STREAM_ID
 
 StreamId = Annotated[
@@ -31,6 +37,8 @@ class StartStream(Command):
     stream_id: StreamId
     audio_format: RawAudioFormat
     transcription_config: TranscriptionConfig
+    translation_config: TranslationConfig | None = None
+    audio_events_config: AudioEventsConfig | None = None
     idle_timeout: Annotated[
         float | None,
         Field(gt=0, le=86_400, description="Seconds without a message after which it ends itself"),
@@ -46,13 +54,51 @@ class AudioChunk(Command):
     seq: Seq
 
 
+class UpdateConfig(Command):
+    """Changes the recognition from its place in the audio on, also in sessions that follow."""
+
+    seq: Annotated[Seq, Field(description="Travels as a header")]
+    transcription_config: MidSessionConfig
+
+
+class ForceEndOfUtterance(Command):
+    """Asks for the final of everything up to its place in the audio, or up to ``timestamp``."""
+
+    seq: Annotated[Seq, Field(description="Travels as a header")]
+    timestamp: Annotated[float, Field(ge=0, description="Seconds on the stream's clock")] | None = (
+        None
+    )
+
+
+class GetSpeakers(Command):
+    """Asks for the voices told apart; `SpeakersResult` answers."""
+
+    seq: Annotated[Seq, Field(description="Travels as a header")]
+    final: Annotated[bool, Field(description="Answer at the end of the stream, once")] = False
+
+
 class EndStream(Command):
     """Ends a stream: its ``seq`` is the stream's last."""
 
     seq: Annotated[Seq, Field(description="Travels as a header")]
 
 
-CommandName = Literal["StartStream", "AudioChunk", "EndStream"]
+CommandName = Literal[
+    "StartStream",
+    "AudioChunk",
+    "UpdateConfig",
+    "ForceEndOfUtterance",
+    "GetSpeakers",
+    "EndStream",
+]
 COMMANDS: dict[str, type[Command]] = {
-    model.__name__: model for model in (StartStream, AudioChunk, EndStream)
+    model.__name__: model
+    for model in (
+        StartStream,
+        AudioChunk,
+        UpdateConfig,
+        ForceEndOfUtterance,
+        GetSpeakers,
+        EndStream,
+    )
 }

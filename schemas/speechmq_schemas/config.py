@@ -149,6 +149,33 @@ Language = Annotated[
 ]
 
 
+class MidSessionConfig(OpenModel):
+    """What may be changed while a stream runs; absent fields stay as they are."""
+
+    language: (
+        Annotated[Language, Field(description="Only the one that the stream was started with")]
+        | None
+    ) = None
+    max_delay: Annotated[float, Field(ge=0.7, le=4)] | None = None
+    max_delay_mode: Literal["flexible", "fixed"] | None = None
+    audio_filtering_config: AudioFilteringConfig | None = None
+    enable_partials: bool | None = None
+    conversation_config: ConversationConfig | None = None
+
+
+class TranslationConfig(OpenModel):
+    """Translation of what is recognised; upstream has at most five targets."""
+
+    target_languages: Annotated[list[Language], Field(max_length=5, fail_fast=True)]
+    enable_partials: bool | None = None
+
+
+class AudioEventsConfig(OpenModel):
+    """Sounds to be told of, `applause` and `music` for two; without `types`, all that there are."""
+
+    types: Annotated[list[NonEmpty], Field(fail_fast=True)] | None = None
+
+
 class TranscriptionConfig(OpenModel):
     """What is recognised and how; absent fields take the upstream's defaults."""
 

@@ -114,6 +114,7 @@ class Transcript(Event):
     end_time: Seconds
     transcript: str
     results: list[RecognitionResult]
+    forced: Annotated[bool, Field(description="`ForceEndOfUtterance` asked for it")] = False
 
 
 class PartialTranscript(Transcript):
@@ -129,6 +130,65 @@ class EndOfUtterance(Event):
 
     start_time: Seconds
     end_time: Seconds
+    forced: Annotated[bool, Field(description="`ForceEndOfUtterance` asked for it")] = False
+
+
+class TranslatedSentence(OpenModel):
+    """Times are those of the words that were translated."""
+
+    content: str
+    start_time: Seconds
+    end_time: Seconds
+    speaker: str | None = None
+
+
+class Translation(Event):
+    language: str
+    results: list[TranslatedSentence]
+
+
+class PartialTranslation(Translation):
+    """What a sentence may mean so far; replaced by the next one of its language."""
+
+
+class FinalTranslation(Translation):
+    """A translation that will not change."""
+
+
+class Speaker(OpenModel):
+    label: str
+    speaker_identifiers: Annotated[
+        list[str], Field(description="By them a later stream knows the voice again")
+    ]
+
+
+class SpeakersResult(Event):
+    """The voices told apart so far; answers `GetSpeakers`."""
+
+    speakers: list[Speaker]
+
+
+class AudioEventStart(OpenModel):
+    type: str
+    start_time: Seconds
+    confidence: float
+
+
+class AudioEventEnd(OpenModel):
+    type: str
+    end_time: Seconds
+
+
+class AudioEventStarted(Event):
+    """A sound that was asked for begins: music, applause, …"""
+
+    event: AudioEventStart
+
+
+class AudioEventEnded(Event):
+    """It is over."""
+
+    event: AudioEventEnd
 
 
 class AudioGap(Event):
@@ -163,6 +223,11 @@ EVENTS: dict[str, type[Event]] = {
         PartialTranscript,
         FinalTranscript,
         EndOfUtterance,
+        PartialTranslation,
+        FinalTranslation,
+        SpeakersResult,
+        AudioEventStarted,
+        AudioEventEnded,
         AudioGap,
         UpstreamMessage,
     )

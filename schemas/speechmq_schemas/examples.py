@@ -1,6 +1,7 @@
 """One realistic message of each kind, out of the life of one stream; for tests and for documents.
 
-The stream starts, loses a chunk, moves to another worker and ends; another start is refused.
+The stream starts, is translated, loses a chunk, moves to another worker and ends; another start is
+refused.
 
 Everything here is made by the mapping itself from real models, and is the same on every run.
 """
@@ -11,24 +12,42 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .amqp import AmqpMessage, from_command, from_event
-from .commands import AudioChunk, EndStream, StartStream
+from .commands import (
+    AudioChunk,
+    EndStream,
+    ForceEndOfUtterance,
+    GetSpeakers,
+    StartStream,
+    UpdateConfig,
+)
 from .config import (
     AdditionalVocab,
+    AudioEventsConfig,
     ConversationConfig,
+    MidSessionConfig,
     PunctuationOverrides,
     RawAudioFormat,
     TranscriptFilteringConfig,
     TranscriptionConfig,
+    TranslationConfig,
     WordReplacement,
 )
 from .events import (
+    AudioEventEnd,
+    AudioEventEnded,
+    AudioEventStart,
+    AudioEventStarted,
     AudioGap,
     EndOfUtterance,
     Event,
     FinalTranscript,
+    FinalTranslation,
     PartialTranscript,
+    PartialTranslation,
     RecognitionAlternative,
     RecognitionResult,
+    Speaker,
+    SpeakersResult,
     StreamAccepted,
     StreamDetached,
     StreamEnded,
@@ -37,6 +56,7 @@ from .events import (
     StreamResumed,
     StreamStarted,
     StreamWarning,
+    TranslatedSentence,
     UpstreamMessage,
 )
 
@@ -75,16 +95,27 @@ def _start() -> StartStream:
             punctuation_overrides=PunctuationOverrides(permitted_marks=[".", ",", "?"]),
             conversation_config=ConversationConfig(end_of_utterance_silence_trigger=0.5),
         ),
+        translation_config=TranslationConfig(target_languages=["de"], enable_partials=True),
+        audio_events_config=AudioEventsConfig(types=["applause", "music"]),
         idle_timeout=30,
         labels={"tenant": "acme", "queue": "support"},
     )
+
+
+def _change() -> UpdateConfig:
+    silence = ConversationConfig(end_of_utterance_silence_trigger=0.8)
+    config = MidSessionConfig(max_delay=2.5, conversation_config=silence)
+    return UpdateConfig(seq=60, transcription_config=config)
 
 
 def _commands() -> tuple[AmqpMessage, ...]:
     return (
         from_command(STREAM_ID, _start(), headers=TRACED),
         from_command(STREAM_ID, AudioChunk(seq=1), tone()),
-        from_command(STREAM_ID, EndStream(seq=268), headers=TRACED),
+        from_command(STREAM_ID, _change(), headers=TRACED),
+        from_command(STREAM_ID, ForceEndOfUtterance(seq=91, timestamp=8.9), headers=TRACED),
+        from_command(STREAM_ID, GetSpeakers(seq=92, final=False), headers=TRACED),
+        from_command(STREAM_ID, EndStream(seq=271), headers=TRACED),
     )
 
 
@@ -131,6 +162,31 @@ def _final() -> FinalTranscript:
             _full_stop(1.32),
         ],
     )
+
+
+def _translations() -> tuple[Event, ...]:
+    so_far = TranslatedSentence(content="Guten", start_time=0.36, end_time=0.68, speaker="S1")
+    whole = TranslatedSentence(
+        content="Guten Morgen.", start_time=0.36, end_time=1.32, speaker="S1"
+    )
+    return (
+        PartialTranslation(stream_id=STREAM_ID, language="de", results=[so_far]),
+        FinalTranslation(stream_id=STREAM_ID, language="de", results=[whole]),
+    )
+
+
+def _sounds() -> tuple[Event, ...]:
+    begins = AudioEventStart(type="applause", start_time=11.4, confidence=0.81)
+    ends = AudioEventEnd(type="applause", end_time=12.1)
+    return (
+        AudioEventStarted(stream_id=STREAM_ID, event=begins),
+        AudioEventEnded(stream_id=STREAM_ID, event=ends),
+    )
+
+
+def _speakers() -> SpeakersResult:
+    voice = Speaker(label="S1", speaker_identifiers=["XX0x1c2b4d5e6f70"])
+    return SpeakersResult(stream_id=STREAM_ID, speakers=[voice])
 
 
 def _started() -> StreamStarted:
@@ -184,17 +240,16 @@ def _first_epoch() -> tuple[Event, ...]:
         _partial(),
         _final(),
         EndOfUtterance(stream_id=STREAM_ID, start_time=1.48, end_time=1.48),
+        *_translations(),
+        _speakers(),
         AudioGap(stream_id=STREAM_ID, start_time=11.1, end_time=11.2, first_seq=112, last_seq=112),
         StreamWarning(
             stream_id=STREAM_ID,
             code="late_chunk",
             reason="chunk 112 came after its gap was declared; it was dropped",
         ),
-        UpstreamMessage(
-            stream_id=STREAM_ID,
-            message="AudioEventStarted",
-            event={"type": "applause", "start_time": 11.4, "confidence": 0.81},
-        ),
+        *_sounds(),
+        UpstreamMessage(stream_id=STREAM_ID, message="AddSummary", summary="A caller says hello."),
         StreamDetached(stream_id=STREAM_ID, reason="the worker is being shut down"),
     )
 

@@ -22,6 +22,11 @@ EVENT_ROUTES: dict[str, str] = {
     "PartialTranscript": "transcript.partial",
     "FinalTranscript": "transcript.final",
     "EndOfUtterance": "utterance.end",
+    "PartialTranslation": "translation.partial",
+    "FinalTranslation": "translation.final",
+    "SpeakersResult": "speakers.result",
+    "AudioEventStarted": "audio_event.started",
+    "AudioEventEnded": "audio_event.ended",
     "AudioGap": "audio.gap",
 }
 
@@ -54,13 +59,25 @@ def event_routing_key(event_type: str, stream_id: str) -> str:
     return f"{EVENT_ROUTES[event_type]}.{addressable(stream_id)}"
 
 
-def upstream_routing_key(message: str, stream_id: str) -> str:
-    """The routing key of an upstream message that the contract does not know.
+ANY_LANGUAGE = "*"
+"""In the place of a language: a binding's key for all of them."""
 
-    The name is upstream's: what would add words to the key, or overflow it, is taken out.
-    """
-    word = re.sub(r"[^A-Za-z0-9_-]", "_", message)[:64] or UNKNOWN
-    return f"upstream.{word}.{addressable(stream_id)}"
+
+def translation_routing_key(event_type: str, language: str, stream_id: str) -> str:
+    """The routing key of a translation, with the language that it is in."""
+    word = language if language == ANY_LANGUAGE else _word(language)
+    return f"{EVENT_ROUTES[event_type]}.{word}.{addressable(stream_id)}"
+
+
+def upstream_routing_key(message: str, stream_id: str) -> str:
+    """The routing key of an upstream message that the contract does not know."""
+    return f"upstream.{_word(message)}.{addressable(stream_id)}"
+
+
+def _word(text: str) -> str:
+    """One word of a routing key out of upstream's text: what would add words, or overflow the key,
+    is taken out."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)[:64] or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
 from .errors import BrokerLost, first_error
+from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -28,7 +29,6 @@ from .session.inputs import (
 )
 from .session.outputs import (
     Acknowledge,
-    AskForSpeakers,
     CloseConnection,
     CloseStandby,
     DeadLetter,
@@ -42,12 +42,20 @@ from .session.outputs import (
     SaveCheckpoint,
     SaveMemo,
     SendAudio,
+    SendCommand,
     StartRecognition,
     SwitchToStandby,
 )
 from .session.stream import Stream
 from .upstream.link import Link
-from .upstream.messages import GET_SPEAKERS, RecognitionStarted, end_of_stream, start_recognition
+from .upstream.messages import (
+    RecognitionStarted,
+    end_of_stream,
+    force_end_of_utterance,
+    get_speakers,
+    set_recognition_config,
+    start_recognition,
+)
 from .upstream.service import Upstream
 
 BrokerWork = Publish | SaveCheckpoint | SaveMemo | Acknowledge | DeadLetter
@@ -167,8 +175,8 @@ class Runner:
                 self._say(end_of_stream(chunks))
             case StartRecognition(config):
                 self._say(self._start_message(config))
-            case AskForSpeakers():
-                self._say(GET_SPEAKERS)
+            case SendCommand(command):
+                self._say(_written(command))
             case OpenConnection(region):
                 self._link = self._open(region)
             case CloseConnection():
@@ -188,7 +196,12 @@ class Runner:
             "encoding": spec.encoding,
             "sample_rate": spec.sample_rate,
         }
-        return start_recognition(audio_format, dict(config))
+        return start_recognition(
+            audio_format,
+            dict(config),
+            translation_config=spec.translation_config,
+            audio_events_config=spec.audio_events_config,
+        )
 
     # -- the broker ------------------------------------------------------------------------------
 
@@ -259,3 +272,13 @@ class Runner:
             case ConnectionFailed(reason) | ConnectionLost(_, reason):
                 self._close_standby()
                 self._receive(StandbyLost(reason))
+
+
+def _written(command: Command) -> str:
+    match command:
+        case ChangeConfig(config):
+            return set_recognition_config(config)
+        case ForceUtterance(timestamp):
+            return force_end_of_utterance(timestamp)
+        case TellSpeakers(final):
+            return get_speakers(final=final)

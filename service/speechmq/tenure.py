@@ -27,7 +27,6 @@ from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned, 
 from .runner import Runner
 from .session.memo import Memo
 from .session.outputs import Outcome
-from .session.speakers import tells_voices
 from .session.spec import StreamSpec
 from .session.stream import Stream
 from .settings import Settings
@@ -262,9 +261,8 @@ class Tenure:
         return await runner.run()
 
     async def _memo(self, takeover: Takeover) -> Memo | None:
-        """Only streams that tell voices apart have one, and none before its second owner."""
-        is_first = takeover.checkpoint is None
-        if is_first or not tells_voices(spec_of(self._start).transcription_config):
+        """What was not acknowledged comes again, so without a checkpoint nothing can be missing."""
+        if takeover.checkpoint is None:
             return None
         async with self._answered():
             return await read_memo(self._plane, self._names.memo(self._stream_id))
@@ -329,12 +327,14 @@ class Tenure:
 
 def spec_of(start: StartStream) -> StreamSpec:
     """The start in the terms of the session core."""
-    config = start.transcription_config.model_dump(by_alias=True, exclude_unset=True)
+    body = start.model_dump(by_alias=True, exclude_unset=True)
     return StreamSpec(
         stream_id=start.stream_id,
         encoding=start.audio_format.encoding,
         sample_rate=start.audio_format.sample_rate,
-        transcription_config=config,
+        transcription_config=body["transcription_config"],
+        translation_config=body.get("translation_config"),
+        audio_events_config=body.get("audio_events_config"),
         idle_timeout=start.idle_timeout,
         labels=start.labels,
     )

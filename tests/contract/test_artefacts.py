@@ -12,6 +12,9 @@ from speechmq_schemas.events import EVENTS
 NAMES = sorted({**COMMANDS, **EVENTS})
 BAD_BODIES = {
     "StartStream": {"stream_id": "two words"},
+    "UpdateConfig": {"transcription_config": {"max_delay": 9}},
+    "ForceEndOfUtterance": {"timestamp": -1},
+    "GetSpeakers": {"final": "yes"},
     "EndStream": {"seq": 1},
     "UpstreamMessage": {"event": {}},
 }

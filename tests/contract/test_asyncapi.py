@@ -108,7 +108,7 @@ def test_every_parameter_of_an_address_is_described(document: dict[str, Any]) ->
 def test_address_fits_the_routing_key_of_the_example(document: dict[str, Any], name: str) -> None:
     [channel] = [one for one in document["channels"].values() if name in one["messages"]]
     sent = EXAMPLES[name]
-    values = {"stream_id": sent.correlation_id, "message": "AudioEventStarted"}
+    values = {"stream_id": sent.correlation_id, "message": "AddSummary", "language": "de"}
     assert channel["address"].format(**values) == sent.routing_key
 
 

@@ -15,11 +15,18 @@ from speechmq_schemas.commands import COMMANDS
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 NAMES = [
     "AudioChunk",
+    "AudioEventEnded",
+    "AudioEventStarted",
     "AudioGap",
     "EndOfUtterance",
     "EndStream",
     "FinalTranscript",
+    "FinalTranslation",
+    "ForceEndOfUtterance",
+    "GetSpeakers",
     "PartialTranscript",
+    "PartialTranslation",
+    "SpeakersResult",
     "StartStream",
     "StreamAccepted",
     "StreamDetached",
@@ -29,6 +36,7 @@ NAMES = [
     "StreamResumed",
     "StreamStarted",
     "StreamWarning",
+    "UpdateConfig",
     "UpstreamMessage",
 ]
 

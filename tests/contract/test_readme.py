@@ -43,6 +43,6 @@ def test_tables_list_every_message() -> None:
 
 @pytest.mark.parametrize("name", [*COMMANDS, *EVENTS])
 def test_tables_show_the_routing_key(name: str) -> None:
-    shown = table_rows()[name].replace("<message>", "AudioEventStarted")
+    shown = table_rows()[name].replace("<message>", "AddSummary").replace("<language>", "de")
     sent = EXAMPLES[name]
     assert shown.replace("<stream_id>", sent.correlation_id or "") == sent.routing_key

@@ -65,6 +65,6 @@ def came(event: Event, seq: int = 1, *, epoch: int = 1, at: float = 0.0) -> Rece
     return receive(from_event(event, epoch=epoch, seq=seq), at)
 
 
-def foreign(routing_key: str = "translation.final.de.s", body: bytes = b"{}") -> Received:
+def foreign(routing_key: str = "novelty.final.de.s", body: bytes = b"{}") -> Received:
     """An event that this version does not know."""
-    return receive(AmqpMessage(routing_key, "FinalTranslation", body, message_id="s/1/99"), 0.0)
+    return receive(AmqpMessage(routing_key, "FinalNovelty", body, message_id="s/1/99"), 0.0)

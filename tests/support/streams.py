@@ -9,8 +9,10 @@ import msgspec
 
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
+from speechmq.session.commands import Command
 from speechmq.session.inputs import (
     ChunkDelivered,
+    CommandDelivered,
     ConnectionOpened,
     DeadlinePassed,
     EndDelivered,
@@ -31,6 +33,7 @@ from speechmq.upstream.messages import (
 RATE = 8000
 CHUNK = 800
 SPEC = StreamSpec("s", "mulaw", RATE, {"language": "en"})
+TRANSLATED = replace(SPEC, translation_config={"target_languages": ["de", "fr"]})
 VOICES = replace(SPEC, transcription_config={"language": "en", "diarization": "speaker"})
 LIMITS = Limits(
     resume_context=0.0,
@@ -52,6 +55,10 @@ def audio(seq: int, samples: int = CHUNK) -> bytes:
 
 def chunk(seq: int, *, tag: int | None = None, samples: int = CHUNK) -> ChunkDelivered:
     return ChunkDelivered(seq if tag is None else tag, seq, audio(seq, samples))
+
+
+def wish(seq: int, command: Command, *, tag: int | None = None) -> CommandDelivered:
+    return CommandDelivered(seq if tag is None else tag, seq, command)
 
 
 def end(seq: int, *, tag: int | None = None) -> EndDelivered:

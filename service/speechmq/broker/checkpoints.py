@@ -19,7 +19,7 @@ from .plane import translated
 FENCE = "Fence"
 LAST_WORDS = ("StreamEnded", "StreamFailed")
 # May have been published without its confirm having reached the one who would have acknowledged.
-TOLD_AGAIN = ("FinalTranscript", "AudioGap", *LAST_WORDS)
+TOLD_AGAIN = ("FinalTranscript", "FinalTranslation", "AudioGap", *LAST_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,15 @@ async def _tell_again(
     channel: AbstractChannel, names: Names, stream_id: str, found: DeliveredMessage
 ) -> None:
     properties = found.header.properties
+    event = properties.message_type or ""
+    # A translation's key names its language; a last word may have been put here by other ways.
+    is_translation = event == "FinalTranslation"
+    key = found.routing_key if is_translation else event_routing_key(event, stream_id)
     with translated("publishing the last event again"):
         await channel.basic_publish(
             found.body,
             exchange=names.events,
-            routing_key=event_routing_key(properties.message_type or "", stream_id),
+            routing_key=key or "",
             properties=properties,
         )
 

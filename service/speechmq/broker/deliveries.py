@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from aiormq.abc import DeliveredMessage
 
-from speechmq_schemas import AmqpMessage, ContractError, EndStream
+from speechmq_schemas import (
+    AmqpMessage,
+    ContractError,
+    EndStream,
+    ForceEndOfUtterance,
+    GetSpeakers,
+    UpdateConfig,
+)
 from speechmq_schemas.amqp import to_command
 
-from ..session.inputs import ChunkDelivered, Delivered, EndDelivered, GarbageDelivered
+from ..session.commands import ChangeConfig, ForceUtterance, TellSpeakers
+from ..session.inputs import (
+    ChunkDelivered,
+    CommandDelivered,
+    Delivered,
+    EndDelivered,
+    GarbageDelivered,
+)
 
 LARGEST_SEQ = 2**63 - 1
 
@@ -43,6 +57,15 @@ def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
         command = to_command(amqp).command
     except ContractError as error:
         return GarbageDelivered(tag, error.code, error.reason)
-    if isinstance(command, EndStream):
-        return EndDelivered(tag, command.seq, is_early(message))
+    match command:
+        case EndStream():
+            return EndDelivered(tag, command.seq, is_early(message))
+        case UpdateConfig(transcription_config=config):
+            # Null is as good as absent, but upstream ends a session for it.
+            changes = config.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+            return CommandDelivered(tag, command.seq, ChangeConfig(changes), is_early(message))
+        case ForceEndOfUtterance(timestamp=timestamp):
+            return CommandDelivered(tag, command.seq, ForceUtterance(timestamp), is_early(message))
+        case GetSpeakers(final=final):
+            return CommandDelivered(tag, command.seq, TellSpeakers(final), is_early(message))
     return GarbageDelivered(tag, "wrong_place", f"{amqp.type} does not belong in a stream's queue")

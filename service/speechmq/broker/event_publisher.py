@@ -12,10 +12,17 @@ from pamqp import commands as spec
 
 from speechmq_schemas import SCHEMA_VERSION, Names, event_routing_key, message_id
 from speechmq_schemas.amqp import JSON
-from speechmq_schemas.routing import upstream_routing_key
+from speechmq_schemas.routing import translation_routing_key, upstream_routing_key
 
 from ..session.checkpoint import Checkpoint
-from ..session.events import Event, StreamFailed, UpstreamMessage, encode
+from ..session.events import (
+    Event,
+    FinalTranslation,
+    PartialTranslation,
+    StreamFailed,
+    UpstreamMessage,
+    encode,
+)
 from ..session.outputs import Publish
 from .checkpoints import write_checkpoint
 from .plane import translated
@@ -100,4 +107,6 @@ class EventPublisher:
 def routing_key(event: Event) -> str:
     if isinstance(event, UpstreamMessage):
         return upstream_routing_key(event.message, event.stream_id)
+    if isinstance(event, PartialTranslation | FinalTranslation):
+        return translation_routing_key(type(event).__name__, event.language, event.stream_id)
     return event_routing_key(type(event).__name__, event.stream_id)

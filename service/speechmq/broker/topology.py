@@ -14,7 +14,7 @@ from typing import Any, Literal
 from aiormq.abc import AbstractChannel
 
 from speechmq_schemas import Names, event_routing_key, stream_routing_key
-from speechmq_schemas.routing import START_ROUTING_KEY
+from speechmq_schemas.routing import ANY_LANGUAGE, START_ROUTING_KEY, translation_routing_key
 
 QueueType = Literal["quorum", "classic"]
 
@@ -128,6 +128,7 @@ def per_stream(
     state = Queue(names.state(stream_id), last_value)
     memo = Queue(names.memo(stream_id), last_value)
     keys = [event_routing_key(name, stream_id) for name in STATE_EVENTS]
+    keys.append(translation_routing_key("FinalTranslation", ANY_LANGUAGE, stream_id))
     return StreamTopology(
         stream,
         state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -32,7 +32,9 @@ class Checkpoint:
     ``next_seq`` is the first message that is not covered and ``position`` its first sample.
     ``watermark`` is the time, in seconds, up to which finals have been published.
     ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
-    ``voices`` is the highest number of a speaker label so far.
+    ``translated`` is the time, by language, up to which translations have been published, and
+    ``spoken`` the end of the last word that was. ``voices`` is the highest number of a speaker
+    label so far.
     """
 
     next_seq: int = 1
@@ -41,6 +43,8 @@ class Checkpoint:
     gaps: tuple[Gap, ...] = ()
     totals: Totals = Totals()
     voices: int = 0
+    translated: dict[str, float] = field(default_factory=dict)
+    spoken: float = 0.0
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -78,6 +78,7 @@ class PartialTranscript:
     end_time: float
     transcript: str
     results: Results
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class FinalTranscript:
     end_time: float
     transcript: str
     results: Results
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,39 @@ class EndOfUtterance:
     stream_id: str
     start_time: float
     end_time: float
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PartialTranslation:
+    stream_id: str
+    language: str
+    results: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTranslation:
+    stream_id: str
+    language: str
+    results: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakersResult:
+    stream_id: str
+    speakers: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioEventStarted:
+    stream_id: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioEventEnded:
+    stream_id: str
+    event: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +161,11 @@ Event: TypeAlias = (
     | PartialTranscript
     | FinalTranscript
     | EndOfUtterance
+    | PartialTranslation
+    | FinalTranslation
+    | SpeakersResult
+    | AudioEventStarted
+    | AudioEventEnded
     | AudioGap
     | UpstreamMessage
 )

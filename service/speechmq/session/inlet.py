@@ -50,7 +50,7 @@ class Inlet:
         self._note_way(delivery, now)
         match self._intake.offer(delivery):
             case Place.IN_ORDER:
-                self._refuse(self._intake.place_ready())
+                self._place_ready()
             case Place.LATE:
                 reason = f"message {delivery.seq} came after its gap was declared"
                 self._journal.warn("late_chunk", reason)
@@ -75,6 +75,13 @@ class Inlet:
         tag = self._intake.settlement.advance()
         if tag is not None:
             self._emit(Acknowledge(tag))
+
+    def _place_ready(self) -> None:
+        self._refuse(self._intake.place_ready())
+        if self._intake.has_news:
+            # Before any event that may cover the command: a successor must know of it.
+            self._intake.has_news = False
+            self._journal.save_memo()
 
     def _refuse(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:
@@ -110,7 +117,7 @@ class Inlet:
     def give_up_hole(self, now: float) -> None:
         """Silence takes the place of what is missing."""
         self._publish_gap(self._intake.give_up_hole())
-        self._refuse(self._intake.place_ready())
+        self._place_ready()
         self._watch_hole(now)
 
     def _publish_gap(self, gap: Gap) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..upstream.messages import Received, RecognitionStarted, UnknownReceived
+from .commands import Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,16 @@ class ChunkDelivered:
     tag: int
     seq: int
     audio: bytes
+    is_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDelivered:
+    """A publisher's wish, which takes effect at its place in the order."""
+
+    tag: int
+    seq: int
+    command: Command
     is_early: bool = False
 
 
@@ -42,7 +53,7 @@ class GarbageDelivered:
     reason: str
 
 
-Delivered: TypeAlias = ChunkDelivered | EndDelivered | GarbageDelivered
+Delivered: TypeAlias = ChunkDelivered | CommandDelivered | EndDelivered | GarbageDelivered
 
 
 @dataclass(frozen=True, slots=True)

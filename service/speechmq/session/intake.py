@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .checkpoint import Checkpoint, Gap, Totals
-from .inputs import ChunkDelivered, EndDelivered
+from .commands import ChangeConfig, Overrides, TellSpeakers
+from .inputs import ChunkDelivered, CommandDelivered, EndDelivered
+from .memo import Memo
 from .order import REMEMBERED_GAPS, Order, Place, Sequenced
 from .settlement import Settlement
 from .spec import Limits, StreamSpec
@@ -34,6 +36,11 @@ class End:
     resume_seq: int
 
 
+def is_chunk(piece: Piece) -> bool:
+    """Whether a publisher sent it as audio."""
+    return piece.tag is not None and piece.command is None
+
+
 def after_end(delivery: Sequenced, end: End) -> Refusal:
     reason = f"message {delivery.seq} came behind the stream's end, message {end.last_seq}"
     return Refusal(delivery.tag, "after_end", reason)
@@ -45,9 +52,15 @@ def too_far(delivery: Sequenced, expected: int) -> Refusal:
 
 
 class Intake:
-    """The stream as its publisher sends it."""
+    """The stream as its publisher sends it.
 
-    def __init__(self, spec: StreamSpec, limits: Limits, checkpoint: Checkpoint) -> None:
+    ``tells_speakers_from`` is the message that asked for the speakers at the end, if there was one.
+    ``has_news`` says that a successor has to know of something that is in no memo yet.
+    """
+
+    def __init__(
+        self, spec: StreamSpec, limits: Limits, checkpoint: Checkpoint, memo: Memo
+    ) -> None:
         self._spec = spec
         self._limits = limits
         self._first_seq = checkpoint.next_seq
@@ -58,6 +71,9 @@ class Intake:
         self.settlement = Settlement()
         self.totals: Totals = checkpoint.totals
         self.end: End | None = None
+        self.overrides = Overrides(memo.overrides)
+        self.tells_speakers_from = memo.tells_speakers_from
+        self.has_news = False
         self._place_known_gaps()
 
     def offer(self, delivery: Sequenced) -> Place:
@@ -87,7 +103,10 @@ class Intake:
             if isinstance(delivery, EndDelivered):
                 yield from self._end(End(delivery.seq, resume_seq=delivery.seq))
                 return
-            refusal = self._place(delivery)
+            if isinstance(delivery, CommandDelivered):
+                refusal = self._place_command(delivery)
+            else:
+                refusal = self._place(delivery)
             if refusal:
                 yield refusal
             self._place_known_gaps()
@@ -116,6 +135,23 @@ class Intake:
         self.totals = replace(self.totals, chunks=self.totals.chunks + 1)
         self._typical_samples = samples or self._typical_samples
         self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag)
+        return None
+
+    def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
+        """Another language would end the session; it is refused here, and the stream goes on."""
+        command = delivery.command
+        if isinstance(command, ChangeConfig):
+            started_with = self._spec.transcription_config.get("language")
+            wanted = command.config.get("language") or started_with
+            if wanted != started_with:
+                reason = f"the language is {started_with!r} and cannot become {wanted!r}"
+                return Refusal(delivery.tag, "language_change", reason)
+            self.overrides.add(delivery.seq, command.config)
+            self.has_news = True
+        elif command == TellSpeakers(final=True) and self.tells_speakers_from is None:
+            self.tells_speakers_from = delivery.seq
+            self.has_news = True
+        self.timeline.place_command(delivery.seq, command, delivery.tag)
         return None
 
     def _partial_sample(self, delivery: ChunkDelivered) -> str:
@@ -180,7 +216,7 @@ class Intake:
         totals = replace(
             self.totals,
             finals=finals,
-            chunks=self.totals.chunks - sum(piece.tag is not None for piece in pieces),
+            chunks=self.totals.chunks - sum(is_chunk(piece) for piece in pieces),
             gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in kept),
         )
         return Checkpoint(
@@ -190,6 +226,12 @@ class Intake:
             gaps=kept,
             totals=totals,
         )
+
+    @property
+    def resume_seq(self) -> int:
+        """The message with which a session that begins now would begin."""
+        first = self.timeline.first_seq
+        return self._next_seq if first is None else first
 
     @property
     def _next_seq(self) -> int:

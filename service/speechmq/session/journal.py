@@ -5,22 +5,25 @@ Audio is released for acknowledgement only when the broker has confirmed a final
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from .checkpoint import Checkpoint
-from .events import Event, FinalTranscript, StreamEnded, StreamWarning
+from .events import Event, FinalTranscript, FinalTranslation, StreamEnded, StreamWarning
 from .intake import Intake
-from .outputs import Output, Publish, SaveCheckpoint
+from .memo import Memo
+from .outputs import Output, Publish, SaveCheckpoint, SaveMemo
 from .speakers import Voices
 from .spec import Limits, StreamSpec
 from .timeline import Piece, Timeline
 
 
 class Journal:
-    """``watermark`` is the end of the newest final in seconds; ``seq`` that of the newest event."""
+    """``watermark`` is the end of the newest final in seconds; ``seq`` that of the newest event;
+    ``sounds_until`` the newest begin or end of a sound that was told."""
 
     def __init__(
         self,
@@ -43,6 +46,12 @@ class Journal:
         self.finals = checkpoint.totals.finals
         self.watermark = checkpoint.watermark
         self._voices = voices
+        self._translated = {
+            language: checkpoint.translated.get(language, 0.0) for language in spec.target_languages
+        }
+        self._untranslated: set[str] = set()
+        self._spoken = checkpoint.spoken
+        self.sounds_until = -1.0
 
     @property
     def timeline(self) -> Timeline:
@@ -76,6 +85,67 @@ class Journal:
         self._unconfirmed.append((self.seq, checkpoint.next_seq))
 
     @property
+    def is_translated(self) -> bool:
+        return bool(self._translated)
+
+    def translated_to(self, language: str) -> float:
+        return self._translated.get(language, 0.0)
+
+    def spoke(self, until: float) -> None:
+        """A word that was published ends at ``until``."""
+        self._spoken = max(self._spoken, until)
+
+    def publish_translation(self, translation: FinalTranslation, end: float) -> None:
+        """``end`` is that of its last sentence."""
+        language = translation.language
+        self._untranslated.discard(language)
+        if language in self._translated:
+            self._translated[language] = max(self._translated[language], end)
+        checkpoint = self.publish_state(translation)
+        self._unconfirmed.append((self.seq, checkpoint.next_seq))
+
+    def doubt_translations(self, reason: str) -> None:
+        """Upstream will not translate into some language, which must not hold back what is covered.
+        Which one it tells in prose; a translation shows that it was not that one."""
+        never = {language for language, end in self._translated.items() if not end}
+        named = never & set(re.findall(r"[A-Za-z][A-Za-z0-9_-]*", reason))
+        self._untranslated = named or never
+
+    @property
+    def coverage(self) -> float:
+        """Up to where everything that was asked for has been published. A translation comes after
+        its words, and covers the silence behind them."""
+        waiting = [
+            end
+            for language, end in self._translated.items()
+            if language not in self._untranslated and end < self._spoken
+        ]
+        return min([self.watermark, *waiting])
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was changed of the configuration before the audio that a session begins with."""
+        return self._intake.overrides.before(self._intake.resume_seq)
+
+    @property
+    def was_asked_for_speakers(self) -> bool:
+        """Whether the publisher wants to be told of the speakers at the end."""
+        return self._intake.tells_speakers_from is not None
+
+    @property
+    def must_ask_for_speakers(self) -> bool:
+        """Whether that wish lies before all that a session hears that begins now."""
+        asked_at = self._intake.tells_speakers_from
+        return asked_at is not None and asked_at < self._intake.resume_seq
+
+    def save_memo(self) -> None:
+        """What is confirmed as covered nobody begins before again; what is not, somebody may."""
+        intake = self._intake
+        overrides = intake.overrides.settled_before(intake.resume_seq)
+        speakers = dict(self._voices.known)
+        self._emit(SaveMemo(Memo(speakers, overrides, intake.tells_speakers_from)))
+
+    @property
     def is_giving_up(self) -> bool:
         """Whether audio is about to be let go, as soon as the checkpoint is confirmed."""
         return self._giving_up > 0
@@ -90,7 +160,8 @@ class Journal:
     def close_session(self) -> None:
         """Upstream has said all about the audio that it heard, also what no final's end reached."""
         self.watermark = max(self.watermark, self._spec.seconds(self._intake.timeline.sent))
-        self._save(self._intake.timeline.from_sample(self._intake.timeline.sent))
+        self._spoken = 0.0  # and no translation of it will come any more
+        self._save(self._intake.timeline.unsent)
 
     def _save(self, pieces: Sequence[Piece]) -> Checkpoint:
         self.seq += 1
@@ -101,13 +172,18 @@ class Journal:
 
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
         checkpoint = self._intake.checkpoint(pieces, self.watermark, self.finals)
-        checkpoint = replace(checkpoint, voices=self._voices.highest)
+        checkpoint = replace(
+            checkpoint,
+            voices=self._voices.highest,
+            translated=dict(self._translated),
+            spoken=self._spoken if self._translated else 0.0,
+        )
         self._resume_seq = checkpoint.next_seq
         return checkpoint
 
     def _uncovered_pieces(self) -> list[Piece]:
         """The audio that a successor has to hear, with a run-up before the watermark."""
-        covered = self._spec.samples(self.watermark - self._context)
+        covered = self._spec.samples(self.coverage - self._context)
         pieces = self._intake.timeline.from_sample(covered)
         return [piece for piece in pieces if piece.seq >= self._resume_seq]
 

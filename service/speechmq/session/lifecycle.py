@@ -91,7 +91,10 @@ class Lifecycle:
         session = self._succession.live
         was_idle = session.window.is_empty
         for audio in session.sendable():
-            self._emit(SendAudio(audio))
+            if isinstance(audio, bytes):
+                self._emit(SendAudio(audio))
+            else:
+                self._succession.obey(audio)
         if was_idle and not session.window.is_empty:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         if self._intake.end is not None and session.has_sent_all:
@@ -214,6 +217,7 @@ class Lifecycle:
         )
 
     def _end(self) -> None:
+        self._succession.answer_at_end()
         self._close(Outcome.ENDED)
         self._journal.publish_ended(self.end_reason)
 
@@ -230,8 +234,13 @@ class Lifecycle:
         self._outcome = outcome
         self.state = State.CLOSING
 
-    def published(self, seq: int) -> None:
-        """The broker has every event up to ``seq``; with the last word, the stream is over here."""
-        if self.state is State.CLOSING and seq >= self._journal.seq:
+    def published(self, seq: int, now: float) -> None:
+        """The broker has every event up to ``seq``; with the last word, the stream is over here.
+
+        What was given up may have freed no room in the prefetch, and nobody else would try again.
+        """
+        if self.state is State.STREAMING:
+            self.advance(now)
+        elif self.state is State.CLOSING and seq >= self._journal.seq:
             self.state = State.FINISHED
             self._emit(Finish(self._outcome))

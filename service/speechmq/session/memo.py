@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """``speakers`` are the identifiers of voices by their labels on the stream."""
+    """``speakers`` are the identifiers of voices by their labels on the stream; ``overrides`` what
+    was changed of the configuration, by the ``seq`` of the message that changed it;
+    ``tells_speakers_from`` the message that asked for the speakers at the end."""
 
     speakers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: dict[int, dict[str, Any]] = field(default_factory=dict)
+    tells_speakers_from: int | None = None
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from enum import Enum
 
 from .checkpoint import Gap
-from .inputs import ChunkDelivered, EndDelivered
+from .inputs import ChunkDelivered, CommandDelivered, EndDelivered
 
-Sequenced = ChunkDelivered | EndDelivered
+Sequenced = ChunkDelivered | CommandDelivered | EndDelivered
 
 # A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same; a
 # checkpoint, which travels in one frame, names as many.

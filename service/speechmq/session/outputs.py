@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from .checkpoint import Checkpoint
+from .commands import Command
 from .events import Event
 from .memo import Memo
 
@@ -24,7 +25,10 @@ class OpenConnection:
 
 @dataclass(frozen=True, slots=True)
 class StartRecognition:
-    """Send the stream's settings as the session's first message."""
+    """Send the stream's settings as the session's first message.
+
+    ``transcription_config`` is that of the start with all that was changed since.
+    """
 
     transcription_config: Mapping[str, Any]
 
@@ -54,8 +58,10 @@ class CloseStandby:
 
 
 @dataclass(frozen=True, slots=True)
-class AskForSpeakers:
-    """Ask upstream for the voices that it has told apart."""
+class SendCommand:
+    """Ask upstream for something; times are on the session's clock."""
+
+    command: Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ Output: TypeAlias = (
     | OpenStandby
     | SwitchToStandby
     | CloseStandby
-    | AskForSpeakers
+    | SendCommand
     | SendAudio
     | EndAudio
     | CloseConnection

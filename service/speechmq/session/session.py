@@ -6,19 +6,29 @@ is the clock of all that it has published of what it hears.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..upstream.messages import (
     FinalReceived,
+    FinalTranslationReceived,
     MalformedMessage,
     PartialReceived,
+    PartialTranslationReceived,
     UtteranceEnded,
 )
-from .events import EndOfUtterance, FinalTranscript, PartialTranscript
+from .commands import Command
+from .events import (
+    EndOfUtterance,
+    FinalTranscript,
+    FinalTranslation,
+    PartialTranscript,
+    PartialTranslation,
+)
 from .journal import Journal
 from .spec import Limits, StreamSpec
 from .timeline import Timeline
-from .transcript import Relabel, Relocation
+from .transcript import Relabel, Relocation, end_of, last_word_end
 from .window import Window
 
 
@@ -42,16 +52,20 @@ class Session:
         self.since = now
         self.window = Window(spec.samples(limits.window), limits.window_chunks)
         self._timeline = timeline
+        self._translated: dict[str, float] = {}
+        self._sounds_until = journal.sounds_until
         self._relocation = Relocation(self.origin, journal.watermark, delimiter, relabel)
 
-    def sendable(self) -> Iterator[bytes]:
-        """Takes out the audio that the window has room for."""
+    def sendable(self) -> Iterator[bytes | Command]:
+        """Takes out the audio that the window has room for, and the commands in between."""
         while piece := self._timeline.next_unsent:
             samples = piece.end - piece.start
             if not self.window.has_room(samples):
                 return
             self._timeline.mark_sent()
-            if piece.audio:
+            if piece.command is not None:
+                yield piece.command
+            elif piece.audio:
                 self.window.send(samples)
                 yield piece.audio
 
@@ -68,19 +82,59 @@ class Session:
     def hear_partial(self, received: PartialReceived) -> None:
         if not self._is_repeated(received.metadata.end_time):
             moved = self._relocation.move(received.metadata, received.results)
-            partial = PartialTranscript(self._stream_id, self._journal.segment_id, *moved)
+            segment_id = self._journal.segment_id
+            partial = PartialTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
             self._journal.publish(partial, confirm=False)
 
     def hear_final(self, received: FinalReceived) -> None:
         if not self._is_repeated(received.metadata.end_time):
             moved = self._relocation.move(received.metadata, received.results)
-            final = FinalTranscript(self._stream_id, self._journal.segment_id, *moved)
+            segment_id = self._journal.segment_id
+            final = FinalTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
+            if self._journal.is_translated:
+                self._journal.spoke(last_word_end(self._relocation.words(final.results)))
             self._journal.publish_final(final)
 
     def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
         if not self._is_repeated(received.metadata.end_time):
             time = self._relocation.time(received.metadata.end_time)
-            self._journal.publish(EndOfUtterance(self._stream_id, time, time))
+            self._journal.publish(EndOfUtterance(self._stream_id, time, time, received.forced))
+
+    def hear_partial_translation(self, received: PartialTranslationReceived) -> None:
+        after = self._journal.translated_to(received.language)
+        sentences = self._relocation.sentences(received.results, after)
+        if sentences:
+            event = PartialTranslation(self._stream_id, received.language, sentences)
+            self._journal.publish(event, confirm=False)
+
+    def hear_translation(self, received: FinalTranslationReceived) -> None:
+        """A sentence that an earlier session had translated is not told again."""
+        after = self._translated.setdefault(
+            received.language, self._journal.translated_to(received.language)
+        )
+        sentences = self._relocation.sentences(received.results, after)
+        if sentences:
+            end = max(end_of(sentence) for sentence in sentences)
+            translation = FinalTranslation(self._stream_id, received.language, sentences)
+            self._journal.publish_translation(translation, end)
+
+    def hear_sound(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The sound's begin or end on the stream's clock; nothing if an earlier session told it.
+
+        Raises ``MalformedMessage`` when it has no time.
+        """
+        moved = self._relocation.moved(event)
+        time = moved.get("end_time", moved.get("start_time"))
+        if not isinstance(time, int | float):
+            raise MalformedMessage(f"upstream told of a sound, but not when: {dict(event)}")
+        if self._relocation.is_repeated(time) or time <= self._sounds_until:
+            return None
+        self._journal.sounds_until = max(self._journal.sounds_until, time)
+        return moved
+
+    def time_of(self, stream_time: float) -> float:
+        """A time of the stream on the session's clock; 0 for what lies before it."""
+        return max(0.0, round(stream_time - self.origin, 6))
 
     def _is_repeated(self, end_time: float) -> bool:
         """Whether an earlier session told of everything up to then."""

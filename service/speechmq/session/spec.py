@@ -17,8 +17,14 @@ class StreamSpec:
     encoding: Encoding
     sample_rate: int
     transcription_config: Mapping[str, Any]
+    translation_config: Mapping[str, Any] | None = None
+    audio_events_config: Mapping[str, Any] | None = None
     idle_timeout: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target_languages(self) -> frozenset[str]:
+        return frozenset((self.translation_config or {}).get("target_languages") or ())
 
     @property
     def sample_bytes(self) -> int:

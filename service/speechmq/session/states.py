@@ -72,6 +72,17 @@ _CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.ENDING, upstream.TranscriptEnded): WAKES | {S.SUSPENDED},
 }
 
+_TOLD_BESIDE: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, told): LOSES | (IS_SUCCEEDED if state is S.STREAMING else STAYS)
+    for state in (S.STREAMING, S.ENDING)
+    for told in (
+        upstream.PartialTranslationReceived,
+        upstream.FinalTranslationReceived,
+        upstream.SoundStarted,
+        upstream.SoundEnded,
+    )
+}
+
 _NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (state, notice): STAYS
     for state in (S.STARTING, S.STREAMING, S.ENDING)
@@ -88,15 +99,21 @@ _ON_DELIVERY = {S.STREAMING: frozenset({S.ENDING}), S.SUSPENDED: WAKES}
 _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (state, delivery): _ON_DELIVERY.get(state, STAYS)
     for state in _LIVE
-    for delivery in (inputs.ChunkDelivered, inputs.EndDelivered, inputs.GarbageDelivered)
+    for delivery in (
+        inputs.ChunkDelivered,
+        inputs.CommandDelivered,
+        inputs.EndDelivered,
+        inputs.GarbageDelivered,
+    )
 }
 
 _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
     **{(state, inputs.DeadLettered): STAYS for state in _LIVE},
-    **{(state, inputs.Published): STAYS for state in _LIVE if state is not S.CLOSING},
+    **{(state, inputs.Published): STAYS for state in _LIVE},
     **{(state, inputs.StandbyReady): STAYS for state in _LIVE},
     **{(state, inputs.StandbyLost): STAYS for state in _LIVE},
     **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
+    (S.STREAMING, inputs.Published): frozenset({S.ENDING}),  # there is room for the end
     (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
     (S.CLOSING, inputs.DrainRequested): STAYS,
 }
@@ -113,6 +130,7 @@ _DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
 
 TRANSITIONS: Mapping[tuple[State, type[Input]], frozenset[State]] = {
     **_CONNECTION,
+    **_TOLD_BESIDE,
     **_NOTICES,
     **_DELIVERIES,
     **_ALWAYS,

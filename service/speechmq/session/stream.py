@@ -22,7 +22,7 @@ from .journal import Journal
 from .lifecycle import Lifecycle
 from .memo import Memo
 from .order import Sequenced
-from .outputs import AskForSpeakers, Output
+from .outputs import Output
 from .retry import Attempts, Failure, silence
 from .speakers import Voices
 from .spec import Limits, StreamSpec
@@ -56,9 +56,9 @@ class Stream:
         checkpoint = checkpoint or Checkpoint()
         self._outputs: list[Output] = []
         self._timers = Timers()
-        told = memo.speakers if memo else {}
-        voices = Voices.of(spec.transcription_config, told=told, highest=checkpoint.voices)
-        self.intake = Intake(spec, limits, checkpoint)
+        memo = memo or Memo()
+        voices = Voices.of(spec.transcription_config, told=memo.speakers, highest=checkpoint.voices)
+        self.intake = Intake(spec, limits, checkpoint, memo)
         self.journal = Journal(
             spec,
             limits,
@@ -162,10 +162,10 @@ class Stream:
     def _on_dead_lettered(self, received: inputs.DeadLettered, _now: float) -> None:
         self._inlet.close(received.tag)
 
-    def _on_published(self, received: inputs.Published, _now: float) -> None:
+    def _on_published(self, received: inputs.Published, now: float) -> None:
         self.journal.confirmed(received.seq)
         self._inlet.settle()
-        self._life.published(received.seq)
+        self._life.published(received.seq, now)
 
     # -- the connection --------------------------------------------------------------------------
 
@@ -221,6 +221,26 @@ class Stream:
         self._succession.live.hear_end_of_utterance(received)
         self._life.switch_at_pause(now)
 
+    def _on_partial_translation(
+        self, received: upstream.PartialTranslationReceived, _now: float
+    ) -> None:
+        self._succession.live.hear_partial_translation(received)
+
+    def _on_translation(self, received: upstream.FinalTranslationReceived, now: float) -> None:
+        if Timer.END in self._timers:
+            self._timers.set(Timer.END, now + self.limits.end_timeout)
+        self._succession.live.hear_translation(received)
+
+    def _on_sound_started(self, received: upstream.SoundStarted, _now: float) -> None:
+        sound = self._succession.live.hear_sound(received.event)
+        if sound is not None:
+            self.journal.publish(events.AudioEventStarted(self.spec.stream_id, sound))
+
+    def _on_sound_ended(self, received: upstream.SoundEnded, _now: float) -> None:
+        sound = self._succession.live.hear_sound(received.event)
+        if sound is not None:
+            self.journal.publish(events.AudioEventEnded(self.spec.stream_id, sound))
+
     def _on_transcript_ended(self, _received: upstream.TranscriptEnded, now: float) -> None:
         self._life.transcript_ended(now)
 
@@ -229,6 +249,8 @@ class Stream:
 
     def _on_warning(self, received: upstream.WarningReceived, now: float) -> None:
         self.journal.warn(received.type, received.reason)
+        if received.is_about_translation:
+            self.journal.doubt_translations(received.reason)
         if received.is_about_duration:
             self._life.prepare_rollover(now)
 
@@ -270,8 +292,7 @@ class Stream:
 
     def _ask_for_speakers(self, now: float) -> None:
         self._timers.set(Timer.SPEAKERS, now + self.limits.speakers_every)
-        if self._succession.has_news_of_voices():
-            self._emit(AskForSpeakers())
+        self._succession.ask_for_voices()
 
     def _on_idle_timeout(self, now: float) -> None:
         """A publisher whose audio is held back, or still on its way, has not vanished."""
@@ -291,9 +312,6 @@ class Stream:
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _emit(self, output: Output) -> None:
-        self._outputs.append(output)
-
     def _drain_outputs(self) -> list[Output]:
         outputs = self._outputs.copy()
         self._outputs.clear()
@@ -301,6 +319,7 @@ class Stream:
 
     _RECEIVERS: ClassVar[dict[type[Input], Callable[[Stream, Any, float], None]]] = {
         inputs.ChunkDelivered: _on_delivered,
+        inputs.CommandDelivered: _on_delivered,
         inputs.EndDelivered: _on_delivered,
         inputs.GarbageDelivered: _on_garbage,
         inputs.DeadLettered: _on_dead_lettered,
@@ -317,6 +336,10 @@ class Stream:
         upstream.PartialReceived: _on_partial,
         upstream.FinalReceived: _on_final,
         upstream.UtteranceEnded: _on_utterance_ended,
+        upstream.PartialTranslationReceived: _on_partial_translation,
+        upstream.FinalTranslationReceived: _on_translation,
+        upstream.SoundStarted: _on_sound_started,
+        upstream.SoundEnded: _on_sound_ended,
         upstream.TranscriptEnded: _on_transcript_ended,
         upstream.InfoReceived: _on_info,
         upstream.WarningReceived: _on_warning,

@@ -6,20 +6,21 @@ Decides nothing about when.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import TransitionError
 from ..upstream.messages import RecognitionStarted
 from . import events
+from .commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from .journal import Journal
-from .memo import Memo
 from .outputs import (
     CloseStandby,
     OpenConnection,
     OpenStandby,
     Output,
-    SaveMemo,
+    SendCommand,
     StartRecognition,
     SwitchToStandby,
 )
@@ -59,6 +60,10 @@ class Succession:
         self._finals_asked_at = 0
         self._voices = voices
         self._labels: SessionLabels | None = None
+        self._introduced_with: Mapping[str, Any] = {}
+        # Whether the publisher asked, of each question for speakers that is not answered yet.
+        self._questions: deque[bool] = deque()
+        self._told_at_end: events.SpeakersResult | None = None
 
     # -- one session behind the other ------------------------------------------------------------
 
@@ -76,9 +81,12 @@ class Succession:
         self._emit(StartRecognition(self._config()))
 
     def _config(self) -> Mapping[str, Any]:
-        """The voices known so far stand in place of those that the publisher named."""
+        """What was changed is in it, as far as the change will not be heard again; and the voices
+        known so far in place of those that the publisher named."""
         self._has_introduced = bool(self._voices.known)
-        return introduce(self._spec.transcription_config, self._voices)
+        self._introduced_with = self.journal.changes
+        config = {**self._spec.transcription_config, **self._introduced_with}
+        return introduce(config, self._voices)
 
     def begin(self, started: RecognitionStarted, now: float) -> None:
         """Recognition has started: this session hears everything that is not covered yet."""
@@ -93,7 +101,26 @@ class Succession:
             now=now,
             relabel=self._labels,
         )
+        self._questions.clear()
         self._announce(started, self.current.origin)
+        changes = self.journal.changes
+        if changes != self._introduced_with:
+            # Covered by a final between the introduction and now, so this session will not hear it.
+            self._emit(SendCommand(ChangeConfig(changes)))
+        if self.journal.must_ask_for_speakers:
+            self._emit(SendCommand(TellSpeakers(final=True)))
+
+    def obey(self, command: Command) -> None:
+        """A command of the publisher has its turn."""
+        match command:
+            case ForceUtterance(float() | int() as timestamp):
+                self._emit(SendCommand(ForceUtterance(self.live.time_of(timestamp))))
+            case TellSpeakers(final):
+                if not final:
+                    self._questions.append(True)
+                self._emit(SendCommand(command))
+            case _:
+                self._emit(SendCommand(command))
 
     def _announce(self, started: RecognitionStarted, origin: float) -> None:
         spec = self._spec
@@ -170,14 +197,36 @@ class Succession:
 
     # -- voices ----------------------------------------------------------------------------------
 
-    def has_news_of_voices(self) -> bool:
-        """Whether it is worth asking for voices: something was said since the last time."""
+    def ask_for_voices(self) -> None:
+        """So that the next session knows them; if something was said since the last time."""
         asked_at, self._finals_asked_at = self._finals_asked_at, self.journal.finals
-        return self.journal.finals > asked_at
+        if self.journal.finals > asked_at:
+            self._questions.append(False)
+            self._emit(SendCommand(TellSpeakers()))
 
     def learn(self, told: dict[str, Identifiers]) -> None:
-        """What upstream tells of voices, under the session's labels."""
-        if self._labels is not None:
-            named = {self._labels(label): identifiers for label, identifiers in told.items()}
-            if self._voices.learn(named):
-                self._emit(SaveMemo(Memo(dict(self._voices.known))))
+        """What upstream tells of voices, under the session's labels.
+
+        Answers come in the order of the questions; one without a question is that of the session's
+        end, which need not be the stream's.
+        """
+        if self.current is None:
+            return
+        name = self._labels or str
+        named = {name(label): identifiers for label, identifiers in told.items()}
+        if self._labels is not None and self._voices.learn(named):
+            self.journal.save_memo()
+        speakers = [
+            {"label": label, "speaker_identifiers": list(identifiers)}
+            for label, identifiers in named.items()
+        ]
+        answer = events.SpeakersResult(self._spec.stream_id, speakers)
+        if not self._questions:
+            self._told_at_end = answer
+        elif self._questions.popleft():
+            self.journal.publish(answer)
+
+    def answer_at_end(self) -> None:
+        """The stream is over: what the last session told of its voices, if that was asked for."""
+        if self._told_at_end is not None and self.journal.was_asked_for_speakers:
+            self.journal.publish(self._told_at_end)

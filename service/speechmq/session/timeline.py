@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile
 
 from .checkpoint import Gap
+from .commands import Command
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Samples ``start`` to ``end``.
+    """Samples ``start`` to ``end``, or a ``command`` between two samples.
 
     Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
     """
@@ -26,6 +27,7 @@ class Piece:
     audio: bytes
     tag: int | None = None
     gap: Gap | None = None
+    command: Command | None = None
 
 
 class Timeline:
@@ -46,6 +48,9 @@ class Timeline:
     def place(self, seq: int, samples: int, audio: bytes, tag: int) -> None:
         self._append(Piece(seq, self.position, self.position + samples, audio, tag))
 
+    def place_command(self, seq: int, command: Command, tag: int) -> None:
+        self._append(Piece(seq, self.position, self.position, b"", tag, command=command))
+
     def place_gap(self, gap: Gap, silence: bytes, step: int) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
         sample_bytes = len(silence) // step
@@ -63,8 +68,17 @@ class Timeline:
     def next_unsent(self) -> Piece | None:
         return self._unsent[0] if self._unsent else None
 
+    @property
+    def unsent(self) -> list[Piece]:
+        return list(self._unsent)
+
     def mark_sent(self) -> None:
         self.sent = self._unsent.popleft().end
+
+    @property
+    def first_seq(self) -> int | None:
+        """The message with which a session that begins now would begin."""
+        return self._pieces[0].seq if self._pieces else None
 
     def rewind(self) -> int:
         """Makes everything that is kept unsent again; returns the sample where it begins."""
@@ -73,8 +87,13 @@ class Timeline:
         return self.sent
 
     def from_sample(self, sample: int) -> list[Piece]:
-        """The pieces that end behind ``sample``."""
-        return list(dropwhile(lambda piece: piece.end <= sample, self._pieces))
+        """The pieces that end behind ``sample``, and commands right there: what was finalised up to
+        a command does not tell that the command was heard."""
+
+        def is_before(piece: Piece) -> bool:
+            return piece.end < sample or (piece.end == sample and piece.command is None)
+
+        return list(dropwhile(is_before, self._pieces))
 
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""

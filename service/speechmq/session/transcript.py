@@ -5,7 +5,7 @@ Upstream counts seconds from the first sample of its session; a stream outlives 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -47,6 +47,20 @@ class Relocation:
     def is_repeated(self, end_time: float) -> bool:
         """Whether a segment that ends there says nothing new. Argument on the stream's clock."""
         return end_time <= self._watermark and self._watermark > 0
+
+    def moved(self, times: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy with its times on the stream's clock."""
+        return self._move_all([dict(times)])[0]
+
+    @staticmethod
+    def words(results: msgspec.Raw | list[Result]) -> list[Result]:
+        return _decode(results) if isinstance(results, msgspec.Raw) else results
+
+    def sentences(self, raw: msgspec.Raw, watermark: float | None = None) -> list[Result]:
+        """The sentences of a translation on the stream's clock, without those whose midpoint lies
+        at or before ``watermark``."""
+        results = self._move_all(_decode(raw))
+        return [one for one in results if watermark is None or _midpoint(one) > watermark]
 
     def move(self, metadata: Metadata, raw: msgspec.Raw) -> tuple[float, float, str, Results]:
         """Start, end, transcript and results on the stream's clock.
@@ -101,6 +115,9 @@ def shifted(result: Result, offset: float) -> Result:
 def rename_speakers(results: list[Result], relabel: Relabel) -> None:
     """Renames in place, also inside an entity's two forms."""
     for result in results:
+        # A translated sentence has its speaker itself, a word in its alternatives.
+        if isinstance(result.get("speaker"), str):
+            result["speaker"] = relabel(result["speaker"])
         alternatives = result.get("alternatives")
         for alternative in alternatives if isinstance(alternatives, list) else ():
             if isinstance(alternative, dict) and isinstance(alternative.get("speaker"), str):
@@ -108,6 +125,16 @@ def rename_speakers(results: list[Result], relabel: Relabel) -> None:
         for form in ("spoken_form", "written_form"):
             if isinstance(result.get(form), list):
                 rename_speakers(result[form], relabel)
+
+
+def last_word_end(results: list[Result]) -> float:
+    """0 where nothing was said."""
+    words = (one for one in results if one.get("type") in ("word", "entity"))
+    return max((_seconds(one, "end_time") for one in words), default=0.0)
+
+
+def end_of(result: Result) -> float:
+    return _seconds(result, "end_time")
 
 
 def _midpoint(result: Result) -> float:

@@ -6,6 +6,7 @@ tag. ``results`` stay undecoded bytes, because most of them pass through unchang
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -48,11 +49,13 @@ class AudioAdded(ServerMessage, frozen=True, tag="AudioAdded"):
 class PartialReceived(ServerMessage, frozen=True, tag="AddPartialTranscript"):
     metadata: Metadata
     results: msgspec.Raw
+    forced: bool = False
 
 
 class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
     metadata: Metadata
     results: msgspec.Raw
+    forced: bool = False
 
     @property
     def is_silent(self) -> bool:
@@ -62,6 +65,25 @@ class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
 
 class UtteranceEnded(ServerMessage, frozen=True, tag="EndOfUtterance"):
     metadata: Metadata
+    forced: bool = False
+
+
+class PartialTranslationReceived(ServerMessage, frozen=True, tag="AddPartialTranslation"):
+    language: str
+    results: msgspec.Raw
+
+
+class FinalTranslationReceived(ServerMessage, frozen=True, tag="AddTranslation"):
+    language: str
+    results: msgspec.Raw
+
+
+class SoundStarted(ServerMessage, frozen=True, tag="AudioEventStarted"):
+    event: dict[str, Any]
+
+
+class SoundEnded(ServerMessage, frozen=True, tag="AudioEventEnded"):
+    event: dict[str, Any]
 
 
 class TranscriptEnded(ServerMessage, frozen=True, tag="EndOfTranscript"):
@@ -85,6 +107,11 @@ class WarningReceived(ServerMessage, frozen=True, tag="Warning"):
     def is_about_duration(self) -> bool:
         """Whether the session is going to be ended because it has lasted for so long."""
         return self.type == "session_timeout"
+
+    @property
+    def is_about_translation(self) -> bool:
+        """Whether a target language is not to be had, or none is."""
+        return self.type in ("unsupported_translation_pair", "empty_translation_target_list")
 
 
 class Speaker(msgspec.Struct, frozen=True):
@@ -122,6 +149,10 @@ Received: TypeAlias = (
     | PartialReceived
     | FinalReceived
     | UtteranceEnded
+    | PartialTranslationReceived
+    | FinalTranslationReceived
+    | SoundStarted
+    | SoundEnded
     | TranscriptEnded
     | InfoReceived
     | WarningReceived
@@ -162,20 +193,38 @@ def _decode_unknown(text: str | bytes, error: Exception) -> UnknownReceived:
     return UnknownReceived(name, text.encode() if isinstance(text, str) else text)
 
 
-def start_recognition(audio_format: dict[str, Any], transcription_config: dict[str, Any]) -> str:
-    """The first message of a session."""
-    message = {
-        "message": "StartRecognition",
-        "audio_format": audio_format,
-        "transcription_config": transcription_config,
-    }
-    return msgspec.json.encode(message).decode()
+def start_recognition(
+    audio_format: dict[str, Any],
+    transcription_config: dict[str, Any],
+    **others: Mapping[str, Any] | None,
+) -> str:
+    """The first message of a session; ``others`` are its further parts, as far as they are set."""
+    return _written(
+        "StartRecognition",
+        audio_format=audio_format,
+        transcription_config=transcription_config,
+        **{name: part for name, part in others.items() if part is not None},
+    )
+
+
+def _written(name: str, **fields: Any) -> str:
+    return msgspec.json.encode({"message": name, **fields}).decode()
 
 
 def end_of_stream(chunks_sent: int) -> str:
     """Says that no audio follows. ``last_seq_no`` is the number of chunks sent, not confirmed."""
-    message = {"message": "EndOfStream", "last_seq_no": chunks_sent}
-    return msgspec.json.encode(message).decode()
+    return _written("EndOfStream", last_seq_no=chunks_sent)
 
 
-GET_SPEAKERS = msgspec.json.encode({"message": "GetSpeakers", "final": False}).decode()
+def get_speakers(*, final: bool) -> str:
+    return _written("GetSpeakers", final=final)
+
+
+def set_recognition_config(transcription_config: Mapping[str, Any]) -> str:
+    return _written("SetRecognitionConfig", transcription_config=transcription_config)
+
+
+def force_end_of_utterance(timestamp: float | None) -> str:
+    """``timestamp`` in seconds of the session's audio."""
+    at = {} if timestamp is None else {"timestamp": timestamp}
+    return _written("ForceEndOfUtterance", **at)

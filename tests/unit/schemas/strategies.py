@@ -100,6 +100,29 @@ transcription_configs = _instances(
     },
 )
 
+mid_session_configs = _instances(
+    config.MidSessionConfig,
+    {},
+    {
+        "language": st.none() | st.sampled_from(["en", "cmn_en"]),
+        "max_delay": st.none() | st.floats(0.7, 4),
+        "max_delay_mode": st.none() | st.sampled_from(["flexible", "fixed"]),
+        "enable_partials": st.none() | st.booleans(),
+        "conversation_config": st.none()
+        | _instances(
+            config.ConversationConfig, {}, {"end_of_utterance_silence_trigger": st.floats(0, 2)}
+        ),
+    },
+)
+translation_configs = _instances(
+    config.TranslationConfig,
+    {"target_languages": st.lists(st.sampled_from(["de", "fr", "cmn"]), max_size=5)},
+    {"enable_partials": st.none() | st.booleans()},
+)
+audio_events_configs = _instances(
+    config.AudioEventsConfig, {}, {"types": st.none() | st.lists(words, max_size=2)}
+)
+
 starts = _instances(
     commands.StartStream,
     {
@@ -113,10 +136,28 @@ starts = _instances(
         "transcription_config": transcription_configs,
     },
     {
+        "translation_config": st.none() | translation_configs,
+        "audio_events_config": st.none() | audio_events_configs,
         "idle_timeout": st.none() | st.floats(0, 86_400, exclude_min=True),
         "labels": st.dictionaries(words, text, max_size=3),
     },
     extra=False,
+)
+
+placed_commands: SearchStrategy[commands.Command] = st.one_of(
+    _instances(
+        commands.UpdateConfig,
+        {"seq": seqs, "transcription_config": mid_session_configs},
+        extra=False,
+    ),
+    _instances(
+        commands.ForceEndOfUtterance,
+        {"seq": seqs},
+        {"timestamp": st.none() | seconds},
+        extra=False,
+    ),
+    _instances(commands.GetSpeakers, {"seq": seqs}, {"final": st.booleans()}, extra=False),
+    st.builds(commands.EndStream, seq=seqs),
 )
 
 command_messages: SearchStrategy[tuple[str, CommandMessage]] = st.one_of(
@@ -125,7 +166,7 @@ command_messages: SearchStrategy[tuple[str, CommandMessage]] = st.one_of(
         stream_ids,
         st.builds(CommandMessage, st.builds(commands.AudioChunk, seq=seqs), st.binary()),
     ),
-    st.tuples(stream_ids, st.builds(CommandMessage, st.builds(commands.EndStream, seq=seqs))),
+    st.tuples(stream_ids, placed_commands.map(CommandMessage)),
 )
 
 _results = st.lists(
@@ -148,12 +189,25 @@ _results = st.lists(
 )
 _stream = {"stream_id": stream_ids}
 _span = {"start_time": seconds, "end_time": seconds}
+_forced: Fields = {"forced": st.booleans()}
 _transcript = {
     **_stream,
     **_span,
     "segment_id": st.integers(1),
     "transcript": text,
     "results": _results,
+}
+_translation: Fields = {
+    **_stream,
+    "language": words,
+    "results": st.lists(
+        _instances(
+            events.TranslatedSentence,
+            {"content": text, **_span},
+            {"speaker": st.none() | words},
+        ),
+        max_size=2,
+    ),
 }
 _totals: Fields = {
     **dict.fromkeys(("received_seconds", "finalised_seconds", "gap_seconds"), numbers),
@@ -181,9 +235,41 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
         {"stream_id": text, "code": text, "reason": text, "retryable": st.booleans()},
         {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)},
     ),
-    "PartialTranscript": _instances(events.PartialTranscript, _transcript),
-    "FinalTranscript": _instances(events.FinalTranscript, _transcript),
-    "EndOfUtterance": _instances(events.EndOfUtterance, {**_stream, **_span}),
+    "PartialTranscript": _instances(events.PartialTranscript, _transcript, _forced),
+    "FinalTranscript": _instances(events.FinalTranscript, _transcript, _forced),
+    "EndOfUtterance": _instances(events.EndOfUtterance, {**_stream, **_span}, _forced),
+    "PartialTranslation": _instances(events.PartialTranslation, _translation),
+    "FinalTranslation": _instances(events.FinalTranslation, _translation),
+    "SpeakersResult": _instances(
+        events.SpeakersResult,
+        {
+            **_stream,
+            "speakers": st.lists(
+                _instances(
+                    events.Speaker,
+                    {"label": text, "speaker_identifiers": st.lists(text, max_size=2)},
+                ),
+                max_size=2,
+            ),
+        },
+    ),
+    "AudioEventStarted": _instances(
+        events.AudioEventStarted,
+        {
+            **_stream,
+            "event": _instances(
+                events.AudioEventStart,
+                {"type": text, "start_time": seconds, "confidence": st.floats(0, 1)},
+            ),
+        },
+    ),
+    "AudioEventEnded": _instances(
+        events.AudioEventEnded,
+        {
+            **_stream,
+            "event": _instances(events.AudioEventEnd, {"type": text, "end_time": seconds}),
+        },
+    ),
     "AudioGap": _instances(
         events.AudioGap,
         {**_stream, **_span, "first_seq": st.integers(), "last_seq": st.integers()},

@@ -5,7 +5,12 @@ from tests.unit.schemas.strategies import patient
 
 from speechmq_schemas import Names, event_routing_key, stream_routing_key
 from speechmq_schemas.events import EVENTS
-from speechmq_schemas.routing import EVENT_ROUTES, addressable, upstream_routing_key
+from speechmq_schemas.routing import (
+    EVENT_ROUTES,
+    addressable,
+    translation_routing_key,
+    upstream_routing_key,
+)
 
 
 def test_every_event_but_upstreams_own_has_one_route() -> None:
@@ -37,6 +42,19 @@ def test_stream_routing_key_is_the_streams() -> None:
 )
 def test_upstream_routing_key_is_one_word_of_upstreams(message: str, key: str) -> None:
     assert upstream_routing_key(message, "a") == key
+
+
+@pytest.mark.parametrize(
+    ("language", "key"),
+    [
+        ("de", "translation.final.de.a"),
+        ("*", "translation.final.*.a"),
+        ("zh.#", "translation.final.zh__.a"),
+        ("", "translation.final.unknown.a"),
+    ],
+)
+def test_translation_routing_key_names_the_language_or_is_for_any(language: str, key: str) -> None:
+    assert translation_routing_key("FinalTranslation", language, "a") == key
 
 
 @patient

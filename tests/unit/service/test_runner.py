@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, cast
 
 from speechmq.runner import Runner
+from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from speechmq.session.inputs import (
     ConnectionLost,
     ConnectionOpened,
@@ -12,7 +15,13 @@ from speechmq.session.inputs import (
     StandbyLost,
     StandbyReady,
 )
-from speechmq.session.outputs import OpenStandby, Output, SwitchToStandby
+from speechmq.session.outputs import (
+    OpenStandby,
+    Output,
+    SendCommand,
+    StartRecognition,
+    SwitchToStandby,
+)
 from speechmq.session.spec import StreamSpec
 from speechmq.upstream.link import Link
 from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
@@ -110,6 +119,43 @@ def test_standby_that_takes_over_is_heard_and_its_predecessor_no_more() -> None:
     take_all(runner)
     assert stream.received == [before, StandbyReady(STARTED), after]
     assert (live.is_closed, standby.is_closed) == (True, False)
+
+
+def test_sessions_are_told_of_commands_in_the_words_of_the_api() -> None:
+    runner, live, _standby = with_links(ScriptedStream({}))
+    commands: list[Command] = [
+        ChangeConfig({"max_delay": 2.0}),
+        ForceUtterance(1.5),
+        ForceUtterance(),
+        TellSpeakers(final=True),
+    ]
+    runner._perform([SendCommand(command) for command in commands])
+    assert [json.loads(one) for one in live.said] == [
+        {"message": "SetRecognitionConfig", "transcription_config": {"max_delay": 2.0}},
+        {"message": "ForceEndOfUtterance", "timestamp": 1.5},
+        {"message": "ForceEndOfUtterance"},
+        {"message": "GetSpeakers", "final": True},
+    ]
+
+
+def test_first_message_has_every_part_of_the_start_that_was_given() -> None:
+    stream = ScriptedStream({})
+    stream.spec = replace(
+        stream.spec,
+        translation_config={"target_languages": ["de"]},
+        audio_events_config={"types": ["music"]},
+    )
+    runner, live, _standby = with_links(stream)
+    runner._perform([StartRecognition({"language": "en", "max_delay": 2.0})])
+    assert [json.loads(one) for one in live.said] == [
+        {
+            "message": "StartRecognition",
+            "audio_format": {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 8000},
+            "transcription_config": {"language": "en", "max_delay": 2.0},
+            "translation_config": {"target_languages": ["de"]},
+            "audio_events_config": {"types": ["music"]},
+        }
+    ]
 
 
 def test_link_that_was_closed_is_not_heard() -> None:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -8,8 +9,24 @@ from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
 from speechmq.broker.deliveries import read_delivery
-from speechmq.session.inputs import ChunkDelivered, Delivered, EndDelivered, GarbageDelivered
-from speechmq_schemas import AmqpMessage, AudioChunk, ContractError, to_command
+from speechmq.session.commands import ChangeConfig, ForceUtterance, TellSpeakers
+from speechmq.session.inputs import (
+    ChunkDelivered,
+    CommandDelivered,
+    Delivered,
+    EndDelivered,
+    GarbageDelivered,
+)
+from speechmq_schemas import (
+    AmqpMessage,
+    AudioChunk,
+    Command,
+    ContractError,
+    EndStream,
+    ForceEndOfUtterance,
+    GetSpeakers,
+    to_command,
+)
 
 
 def delivered(
@@ -28,6 +45,15 @@ def delivered(
     )
 
 
+START = json.dumps(
+    {
+        "stream_id": "s",
+        "audio_format": {"type": "raw", "encoding": "mulaw", "sample_rate": 8000},
+        "transcription_config": {"language": "en"},
+    }
+).encode()
+
+
 def test_chunk_and_end_are_read() -> None:
     assert read_delivery(delivered("AudioChunk", {"seq": 3}, b"xy")) == ChunkDelivered(7, 3, b"xy")
     assert read_delivery(delivered("EndStream", {"seq": 4}, b"{}")) == EndDelivered(7, 4)
@@ -38,6 +64,34 @@ def test_message_that_came_by_the_default_exchange_is_early() -> None:
     assert read_delivery(chunk) == ChunkDelivered(7, 3, b"xy", is_early=True)
     end = delivered("EndStream", {"seq": 4}, b"{}", exchange="")
     assert read_delivery(end) == EndDelivered(7, 4, is_early=True)
+
+
+@pytest.mark.parametrize(
+    ("message_type", "body", "command"),
+    [
+        (
+            "UpdateConfig",
+            b'{"transcription_config": {"max_delay": 2, "novelty": [1]}}',
+            ChangeConfig({"max_delay": 2, "novelty": [1]}),
+        ),
+        (
+            "UpdateConfig",
+            b'{"transcription_config": {"language": null, "enable_partials": false}}',
+            ChangeConfig({"enable_partials": False}),
+        ),
+        ("ForceEndOfUtterance", b'{"timestamp": 2.5}', ForceUtterance(2.5)),
+        ("ForceEndOfUtterance", b"", ForceUtterance()),
+        ("GetSpeakers", b'{"final": true}', TellSpeakers(final=True)),
+        ("GetSpeakers", b"{}", TellSpeakers()),
+    ],
+)
+@pytest.mark.parametrize("is_early", [True, False])
+def test_commands_are_read(
+    message_type: str, body: bytes, command: Command, is_early: bool
+) -> None:
+    exchange = "" if is_early else "speechmq.in"
+    read = read_delivery(delivered(message_type, {"seq": 4}, body, exchange))
+    assert read == CommandDelivered(7, 4, command, is_early)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +106,20 @@ def test_message_that_came_by_the_default_exchange_is_early() -> None:
         (delivered("AudioChunk", {"seq": 2**63}), "invalid_field"),
         (delivered("EndStream", {}), "missing_seq"),
         (delivered("EndStream", {"seq": 1}, b"{"), "bad_json"),
+        (delivered("EndStream", {"seq": 1}, b'{"seq": 1}'), "invalid_field"),
+        (delivered("UpdateConfig", {"seq": 1}), "invalid_field"),
+        (delivered("UpdateConfig", {"seq": 1}, b"[]"), "invalid_field"),
+        (
+            delivered("UpdateConfig", {"seq": 1}, b'{"transcription_config": {"max_delay": 9}}'),
+            "invalid_field",
+        ),
+        (delivered("ForceEndOfUtterance", {"seq": 1}, b'{"timestamp": -1}'), "invalid_field"),
+        (delivered("ForceEndOfUtterance", {"seq": 1}, b'{"timestamp": NaN}'), "invalid_field"),
+        (delivered("ForceEndOfUtterance", {"seq": 1}, b'{"timestamp": Infinity}'), "invalid_field"),
+        (delivered("GetSpeakers", {}, b"{}"), "missing_seq"),
+        (delivered("GetSpeakers", {"seq": 1}, b'{"final": 1}'), "invalid_field"),
+        (delivered("GetSpeakers", {"seq": 1}, b"[" * 100_000), "bad_json"),
+        (delivered("StartStream", {"seq": 1}, START), "wrong_place"),
         (delivered("Nonsense", {"seq": 1}), "unknown_type"),
         (delivered(None, {"seq": 1}), "missing_type"),
     ],
@@ -68,6 +136,21 @@ headers = st.none() | st.dictionaries(
 )
 
 
+def input_of(command: Command, audio: bytes) -> Delivered:
+    """What the core is to be told of a command that the contract has read."""
+    match command:
+        case AudioChunk(seq=seq):
+            return ChunkDelivered(7, seq, audio)
+        case EndStream(seq=seq):
+            return EndDelivered(7, seq)
+        case GetSpeakers(seq=seq, final=final):
+            return CommandDelivered(7, seq, TellSpeakers(final))
+        case ForceEndOfUtterance(seq=seq, timestamp=timestamp):
+            return CommandDelivered(7, seq, ForceUtterance(timestamp))
+        case _:
+            raise AssertionError(f"{command!r} came out of a body that is none of its")
+
+
 @given(st.sampled_from(["AudioChunk", "EndStream", "x", None]), headers, st.binary())
 def test_hot_path_says_the_same_as_the_contract(
     message_type: str | None, found: dict[str, Any] | None, body: bytes
@@ -79,8 +162,5 @@ def test_hot_path_says_the_same_as_the_contract(
     except ContractError as error:
         expected = GarbageDelivered(7, error.code, error.reason)
     else:
-        assert hasattr(command, "seq")
-        seq = command.seq
-        is_audio = isinstance(command, AudioChunk)
-        expected = ChunkDelivered(7, seq, body) if is_audio else EndDelivered(7, seq)
+        expected = input_of(command, body)
     assert read_delivery(delivered(message_type, found, body)) == expected

@@ -14,7 +14,7 @@ def test_event_is_read_with_its_stream_and_position() -> None:
 
 
 def test_unknown_event_is_no_problem_and_its_stream_is_the_last_word_of_its_key() -> None:
-    received = foreign("translation.final.de.call-1")
+    received = foreign("novelty.final.de.call-1")
     assert (received.event, received.problem, received.stream_id) == (None, None, "call-1")
 
 

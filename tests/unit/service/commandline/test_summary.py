@@ -84,7 +84,7 @@ def test_events_are_counted_by_kind_in_alphabetical_order() -> None:
     for received in (came(partial("a"), 1), foreign(), came(final("a"), 2), came(ended(), 3)):
         tally.add(received)
     counts = list(tally.summary().events.items())
-    kinds = ["FinalTranscript", "FinalTranslation", "PartialTranscript", "StreamEnded"]
+    kinds = ["FinalNovelty", "FinalTranscript", "PartialTranscript", "StreamEnded"]
     assert counts == [(kind, 1) for kind in kinds]
 
 

@@ -12,23 +12,40 @@ from typing import Any
 import msgspec
 from tests.support.streams import RATE, words
 
-from speechmq.session.inputs import ChunkDelivered, EndDelivered, GarbageDelivered
-from speechmq.upstream.messages import Metadata, Speaker, SpeakersReceived
+from speechmq.session.commands import ChangeConfig, Command, TellSpeakers
+from speechmq.session.inputs import (
+    ChunkDelivered,
+    CommandDelivered,
+    Delivered,
+    EndDelivered,
+    GarbageDelivered,
+)
+from speechmq.upstream.messages import (
+    FinalTranslationReceived,
+    Metadata,
+    Speaker,
+    SpeakersReceived,
+)
 
 WINDOW = 0.4
 WINDOW_CHUNKS = 4
+CHANGEABLE = ("max_delay", "max_delay_mode")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the stream's queue; ``seq`` 0 is garbage, and no samples an end."""
+    """One message of the stream's queue; ``seq`` 0 is garbage, and neither samples nor a command
+    an end."""
 
     seq: int
     samples: int | None = None
+    command: Command | None = None
 
-    def delivered(self, tag: int) -> ChunkDelivered | EndDelivered | GarbageDelivered:
+    def delivered(self, tag: int) -> Delivered:
         if not self.seq:
             return GarbageDelivered(tag, "bad_json", "no JSON")
+        if self.command is not None:
+            return CommandDelivered(tag, self.seq, self.command)
         if self.samples is None:
             return EndDelivered(tag, self.seq)
         return ChunkDelivered(tag, self.seq, audio_of(self.seq, self.samples))
@@ -60,6 +77,9 @@ class Hearing:
     shown: dict[str, str] = field(default_factory=dict)  # what voices are called on the stream
     taken: frozenset[str] = frozenset()  # labels that the stream had used before
     questions: int = 0
+    is_asked_at_end: bool = False
+    config: dict[str, Any] = field(default_factory=dict)  # what holds for the audio that comes now
+    translated: dict[str, int] = field(default_factory=dict)
     heard: int = 0
     finalised: int = 0
     chunks: list[int] = field(default_factory=list)
@@ -91,10 +111,36 @@ class Hearing:
         assert sum(under_way) <= WINDOW * RATE or len(under_way) == 1
 
     def introduce(self, config: Mapping[str, Any]) -> None:
+        self.config = {name: value for name, value in config.items() if name in CHANGEABLE}
         speakers = config.get("speaker_diarization_config", {}).get("speakers", [])
         for one in speakers:
             assert not one["label"].startswith("S"), "the API refuses such labels"
             self.introduced[one["speaker_identifiers"][0]] = one["label"]
+
+    def obey(self, command: Command) -> None:
+        assert self.started, "a command before recognition started"
+        assert not self.ended, "a command behind the end"
+        match command:
+            case ChangeConfig(config):
+                self.config.update(config)
+            case TellSpeakers(final):
+                self.is_asked_at_end |= final
+                self.questions += not final
+
+    def untranslated(self, language: str) -> list[tuple[int, int, int]]:
+        """Each word is a sentence of its own."""
+        after = self.translated.get(language, 0)
+        return [one for one in self.spoken if after < one[2] <= self.finalised]
+
+    def translation(self, language: str, count: int) -> FinalTranslationReceived:
+        """The next sentences, ``count`` at most."""
+        sentences = self.untranslated(language)[:count]
+        self.translated[language] = sentences[-1][2]
+        results = [
+            {"content": f"w{seq}", "start_time": start / RATE, "end_time": stop / RATE}
+            for seq, start, stop in sentences
+        ]
+        return FinalTranslationReceived(language, msgspec.Raw(msgspec.json.encode(results)))
 
     def label(self, voice: str) -> str:
         if voice in self.introduced:

@@ -14,6 +14,9 @@ checkpoints = st.builds(
     st.floats(0, 1e9),
     st.lists(gaps, max_size=3).map(tuple),
     st.builds(Totals, counts, counts, counts, counts),
+    counts,
+    st.dictionaries(st.text(max_size=5), st.floats(0, 1e9), max_size=3),
+    st.floats(0, 1e9),
 )
 
 

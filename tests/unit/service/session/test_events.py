@@ -7,7 +7,7 @@ def test_results_of_a_final_are_its_body_s_as_they_came() -> None:
     final = FinalTranscript("s", 1, 0.0, 0.5, "hi ", msgspec.Raw(b'[{"type": "word"}]'))
     assert encode(final) == (
         b'{"stream_id":"s","segment_id":1,"start_time":0.0,"end_time":0.5,'
-        b'"transcript":"hi ","results":[{"type": "word"}]}'
+        b'"transcript":"hi ","results":[{"type": "word"}],"forced":false}'
     )
 
 

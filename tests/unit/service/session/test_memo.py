@@ -6,9 +6,16 @@ from hypothesis import strategies as st
 from speechmq.session.memo import Memo
 
 identifiers = st.lists(st.text(), max_size=3).map(tuple)
+changes = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.floats(0, 9))
+memos = st.builds(
+    Memo,
+    st.dictionaries(st.text(), identifiers, max_size=3),
+    st.dictionaries(st.integers(0, 2**63 - 1), changes, max_size=3),
+    st.none() | st.integers(1, 2**63 - 1),
+)
 
 
-@given(st.builds(Memo, st.dictionaries(st.text(), identifiers, max_size=3)))
+@given(memos)
 def test_memo_survives_its_queue(memo: Memo) -> None:
     assert Memo.decode(memo.encode()) == memo
 

@@ -21,10 +21,11 @@ from tests.support.streams import (
 )
 
 from speechmq.session.checkpoint import Checkpoint, Totals
+from speechmq.session.commands import TellSpeakers
 from speechmq.session.events import FinalTranscript, PartialTranscript
 from speechmq.session.inputs import ConnectionLost, ConnectionOpened, DeadlinePassed
 from speechmq.session.memo import Memo
-from speechmq.session.outputs import AskForSpeakers, Output, Publish, SaveMemo, StartRecognition
+from speechmq.session.outputs import Output, Publish, SaveMemo, SendCommand, StartRecognition
 from speechmq.session.speakers import SessionLabels, Voices, introduce, tells_voices
 from speechmq.upstream.messages import (
     AudioAdded,
@@ -243,11 +244,11 @@ def test_upstream_is_asked_for_voices_now_and_then_while_somebody_speaks() -> No
     stream = started_stream(spec=VOICES, speakers_every=30.0)
     assert stream.deadline == 30.0
     drive(stream, chunk(1), heard("hi", 0.0, "S1"), AudioAdded(1))
-    assert drive(stream, DeadlinePassed(), now=30.0) == [AskForSpeakers()]
+    assert drive(stream, DeadlinePassed(), now=30.0) == [SendCommand(TellSpeakers())]
     assert stream.deadline == 60.0
     assert drive(stream, DeadlinePassed(), now=60.0) == []
     drive(stream, chunk(2), AudioAdded(2), heard("ho", 0.1, "S1"), now=61.0)
-    assert drive(stream, DeadlinePassed(), now=90.0) == [AskForSpeakers()]
+    assert drive(stream, DeadlinePassed(), now=90.0) == [SendCommand(TellSpeakers())]
 
 
 def test_upstream_is_not_asked_where_voices_are_not_told_apart() -> None:
@@ -270,4 +271,4 @@ def test_lost_session_is_not_asked_and_the_next_is_in_due_time() -> None:
     resume(stream, "u2", now=40.0)
     drive(stream, AudioAdded(1), now=40.0)
     assert drive(stream, DeadlinePassed(), now=69.0) == []
-    assert drive(stream, DeadlinePassed(), now=70.0) == [AskForSpeakers()]
+    assert drive(stream, DeadlinePassed(), now=70.0) == [SendCommand(TellSpeakers())]

@@ -1,9 +1,10 @@
 """Any interleaving of what may happen to a stream, against what must hold for all of them.
 
-The model is the world around the core: a publisher that loses, repeats and delays, a broker that
-redelivers, an upstream whose recogniser hears one word in each chunk and numbers voices anew in
-each session, connections that stand by, and consumers that drop repeated message ids. Whoever dies
-leaves only the last state-bearing event and the last memo that were published.
+The model is the world around the core: a publisher that loses, repeats and delays, and changes the
+configuration; a broker that redelivers; an upstream whose recogniser hears one word in each chunk,
+numbers voices anew in each session and translates late; connections that stand by; and consumers
+that drop repeated message ids. Whoever dies leaves only the last state-bearing event and the last
+memo that were published.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.support.streams import RATE, SPEC, VOICES
+from tests.support.streams import RATE, SPEC, TRANSLATED, VOICES
 from tests.unit.service.session.hearing import (
     WINDOW,
     WINDOW_CHUNKS,
     Hearing,
     Message,
+    is_silence,
     voice_of,
 )
 
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
+from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from speechmq.session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -50,7 +53,6 @@ from speechmq.session.inputs import (
 from speechmq.session.memo import Memo
 from speechmq.session.outputs import (
     Acknowledge,
-    AskForSpeakers,
     CloseConnection,
     CloseStandby,
     DeadLetter,
@@ -64,6 +66,7 @@ from speechmq.session.outputs import (
     SaveCheckpoint,
     SaveMemo,
     SendAudio,
+    SendCommand,
     StartRecognition,
     SwitchToStandby,
 )
@@ -106,7 +109,7 @@ class StreamModel(RuleBasedStateMachine):
         self.epoch = 0
         self.queue: deque[Message] = deque()
         self.next_seq = 1
-        self.sizes: dict[int, int] = {}
+        self.said: dict[int, Message] = {}
         self.missing: list[int] = []
         self.end_seq: int | None = None
         self.state: StateBearing | None = None
@@ -123,11 +126,16 @@ class StreamModel(RuleBasedStateMachine):
             suspend_after=st.sampled_from([None, 0.7, 3.0]),
             rollover_after=st.sampled_from([NEVER, 4.0]),
         ),
-        spec=st.sampled_from([SPEC, VOICES]),
+        spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
         regions=st.sampled_from([1, 3]),
+        languages=st.sampled_from([("de", "fr"), ("fr",)]),
     )
-    def begin(self, limits: Limits, spec: StreamSpec, regions: int) -> None:
+    def begin(
+        self, limits: Limits, spec: StreamSpec, regions: int, languages: tuple[str, ...]
+    ) -> None:
+        """``languages`` are those that upstream can translate into."""
         self.limits, self.spec, self.regions = limits, spec, regions
+        self.languages = languages if spec is TRANSLATED else ()
         self.own()
 
     # -- owners ----------------------------------------------------------------------------------
@@ -240,14 +248,9 @@ class StreamModel(RuleBasedStateMachine):
             case CloseStandby():
                 self.dismissed += self.standby is not None
                 self.standby = None
-            case AskForSpeakers():
+            case SendCommand() | SendAudio():
                 assert self.hearing is not None
-                assert self.hearing.started
-                assert not self.hearing.ended, "a question behind the end"
-                self.hearing.questions += 1
-            case SendAudio(audio):
-                assert self.hearing is not None
-                self.hearing.hear(audio)
+                self.tell(self.hearing, output)
             case EndAudio(chunks):
                 assert self.hearing is not None
                 assert not self.hearing.ended, "ended twice"
@@ -258,12 +261,40 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.standby is None, "a standby beside no session"
                 self.hearing = None
 
+    def tell(self, hearing: Hearing, output: SendCommand | SendAudio) -> None:
+        """Each chunk is heard with the configuration that holds at its place."""
+        if isinstance(output, SendCommand):
+            hearing.obey(output.command)
+            return
+        hearing.hear(output.audio)
+        if not is_silence(output.audio):
+            seq = hearing.spoken[-1][0]
+            assert hearing.config == self.config_at(seq), f"at {seq}"
+
     def note_event(self, output: StateBearing) -> None:
         match output:
             case Publish(events.AudioGap() as gap):
                 self.told_gaps.append((gap.first_seq, gap.last_seq))
             case Publish(events.FinalTranscript() | events.PartialTranscript() as transcript):
                 self.note_voices(transcript)
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def is_lost(self, seq: int) -> bool:
+        """Given up by this owner, or by an earlier one that could still tell."""
+        gaps = list(self.told_gaps)
+        for gap in self.events_of(events.AudioGap):
+            assert isinstance(gap, events.AudioGap)
+            gaps.append((gap.first_seq, gap.last_seq))
+        return any(first <= seq <= last for first, last in gaps)
+
+    def config_at(self, seq: int) -> dict[str, Any]:
+        """Each change holds from its place on."""
+        config: dict[str, Any] = {}
+        for at, message in sorted(self.said.items()):
+            if at < seq and isinstance(message.command, ChangeConfig) and not self.is_lost(at):
+                config.update(message.command.config)
+        return config
 
     # -- voices ----------------------------------------------------------------------------------
 
@@ -302,9 +333,9 @@ class StreamModel(RuleBasedStateMachine):
 
     def note_memo(self, memo: Memo) -> None:
         """What was learned stands under the names that consumers see."""
-        assert self.hearing is not None
         for label, (voice, *_) in memo.speakers.items():
             if self.known.speakers.get(label) != (voice,):
+                assert self.hearing is not None
                 assert self.hearing.shown.get(voice, label) == label
         self.known = memo
 
@@ -356,9 +387,7 @@ class StreamModel(RuleBasedStateMachine):
     def publisher_speaks(self, chunks: list[tuple[int, str]]) -> None:
         """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it."""
         for samples, how in chunks:
-            message = Message(self.next_seq, samples)
-            self.sizes[self.next_seq] = samples
-            self.next_seq += 1
+            message = self.next_message(samples=samples)
             if how == "-":
                 self.missing.append(message.seq)
                 continue
@@ -366,20 +395,45 @@ class StreamModel(RuleBasedStateMachine):
                 {"=": [message, message], "!": [message, Message(0)]}.get(how, [message])
             )
 
+    def next_message(
+        self, *, samples: int | None = None, command: Command | None = None
+    ) -> Message:
+        message = self.said[self.next_seq] = Message(self.next_seq, samples, command)
+        self.next_seq += 1
+        return message
+
+    @precondition(lambda self: self.may_speak)
+    @rule(
+        kind=st.sampled_from(["max_delay", "max_delay", "max_delay_mode", "force", "now", "end"]),
+        how=st.sampled_from("...-="),
+    )
+    def publisher_commands(self, kind: str, how: str) -> None:
+        commands: dict[str, Command] = {
+            "force": ForceUtterance(),
+            "now": TellSpeakers(),
+            "end": TellSpeakers(final=True),
+        }
+        change = ChangeConfig({kind: self.next_seq})
+        message = self.next_message(command=commands.get(kind, change))
+        if how == "-":
+            self.missing.append(message.seq)
+        else:
+            self.queue.extend([message, message] if how == "=" else [message])
+
     @precondition(lambda self: self.may_speak and self.hearing and self.hearing.ended)
     @rule(samples=SIZES)
     def publisher_speaks_again_while_the_session_ends(self, samples: int) -> None:
         self.publisher_speaks(chunks=[(samples, ".")])
         self.deliver(len(self.queue))
 
-    @precondition(lambda self: self.is_live and self.sizes)
+    @precondition(lambda self: self.is_live and self.said)
     @rule(data=st.data())
     def chunk_comes_late(self, data: st.DataObject) -> None:
         """A lost one for the first time, another once more."""
-        seq = data.draw(st.sampled_from(self.missing or list(self.sizes)))
+        seq = data.draw(st.sampled_from(self.missing or list(self.said)))
         if seq in self.missing:
             self.missing.remove(seq)
-        self.queue.append(Message(seq, self.sizes[seq]))
+        self.queue.append(self.said[seq])
 
     @precondition(lambda self: self.may_speak and self.next_seq > 8)
     @rule()
@@ -465,6 +519,11 @@ class StreamModel(RuleBasedStateMachine):
         if starts:
             self.hearing.started = True
             self.give(RecognitionStarted(f"u{self.epoch}"))
+            self.warn_of_languages()
+
+    def warn_of_languages(self) -> None:
+        if self.spec is TRANSLATED and len(self.languages) < 2:
+            self.give(WarningReceived("unsupported_translation_pair", "en to de is not to be had"))
 
     @precondition(lambda self: self.is_live and self.hearing and not self.hearing.opened)
     @rule(
@@ -517,9 +576,33 @@ class StreamModel(RuleBasedStateMachine):
         end = data.draw(st.sampled_from(self.possible_ends))
         self.give(PartialReceived(*self.hearing.segment(end)))
 
-    @precondition(lambda self: self.is_streaming and self.hearing.ended and not self.possible_ends)
+    @property
+    def untranslated(self) -> list[str]:
+        hearing = self.hearing
+        return [one for one in self.languages if hearing and hearing.untranslated(one)]
+
+    @precondition(lambda self: self.is_streaming and self.untranslated)
+    @rule(data=st.data(), count=st.integers(1, 5))
+    def translation_comes(self, data: st.DataObject, count: int) -> None:
+        self.translate(data.draw(st.sampled_from(self.untranslated)), count)
+
+    def translate(self, language: str, count: int = 100) -> None:
+        assert self.hearing is not None
+        self.give(self.hearing.translation(language, count))
+
+    @property
+    def has_heard_all(self) -> bool:
+        is_over = self.is_streaming and self.hearing is not None and self.hearing.ended
+        return is_over and not self.possible_ends and not self.untranslated
+
+    @precondition(lambda self: self.has_heard_all)
     @rule()
     def transcript_ends(self) -> None:
+        assert self.hearing is not None
+        if self.hearing.is_asked_at_end:
+            while self.hearing.questions:
+                self.speakers_are_told()
+            self.give(self.hearing.speakers())
         self.give(TranscriptEnded())
 
     @precondition(lambda self: self.is_streaming and not self.hearing.ended)
@@ -636,7 +719,9 @@ class StreamModel(RuleBasedStateMachine):
         # A small prefetch gives holes and audio up early: what is heard then is a matter of luck.
         if self.outcome is Outcome.ENDED and self.limits.prefetch > SMALL:
             self.check_words()
+            self.check_translations()
             self.check_totals()
+            self.check_speakers()
 
     def run_to_the_end(self) -> None:
         """From here on the world behaves."""
@@ -676,6 +761,8 @@ class StreamModel(RuleBasedStateMachine):
             self.give(AudioAdded(hearing.confirmed))
         elif self.possible_ends:
             self.finalise(self.possible_ends[-1])
+        elif self.untranslated:
+            self.translate(self.untranslated[0])
         elif hearing.ended:
             self.transcript_ends()
         elif hearing.questions:
@@ -711,8 +798,10 @@ class StreamModel(RuleBasedStateMachine):
                 assert gap.start_time == SPEC.seconds(at)
                 at = SPEC.samples(gap.end_time)
             else:
-                found[seq] = (SPEC.seconds(at), SPEC.seconds(at + self.sizes[seq]))
-                at += self.sizes[seq]
+                samples = self.said[seq].samples
+                if samples is not None:
+                    found[seq] = (SPEC.seconds(at), SPEC.seconds(at + samples))
+                    at += samples
             seq += 1
         self.length = at
         return found
@@ -729,10 +818,32 @@ class StreamModel(RuleBasedStateMachine):
                 else final.results
             )
         ]
-        said = [
+        assert heard == self.spoken()
+
+    def spoken(self) -> list[tuple[str, float, float]]:
+        return [
             (f"w{seq}", start, end) for seq, (start, end) in self.positions().items() if end > start
         ]
-        assert heard == said
+
+    def check_translations(self) -> None:
+        """Every sentence once in every language that there is, in order, at its own time."""
+        told: dict[str, list[tuple[str, float, float]]] = {one: [] for one in self.languages}
+        for event in self.events_of(events.FinalTranslation):
+            assert isinstance(event, events.FinalTranslation)
+            told[event.language] += [
+                (one["content"], one["start_time"], one["end_time"]) for one in event.results
+            ]
+        assert told == {language: self.spoken() for language in self.languages}
+
+    def check_speakers(self) -> None:
+        """Who asked for them at the end is told right before it."""
+        wishes = [
+            seq
+            for seq, message in self.said.items()
+            if message.command == TellSpeakers(final=True) and not self.is_lost(seq)
+        ]
+        *_, before, _last = (event for _, event in sorted(self.log.items(), key=lambda i: i[0]))
+        assert not wishes or isinstance(before, events.SpeakersResult)
 
     def check_totals(self) -> None:
         [ended] = self.events_of(events.StreamEnded)

@@ -11,6 +11,7 @@ from speechmq.errors import TransitionError
 from speechmq.session.checkpoint import Checkpoint
 from speechmq.session.intake import Intake
 from speechmq.session.journal import Journal
+from speechmq.session.memo import Memo
 from speechmq.session.outputs import Output
 from speechmq.session.retry import Attempts
 from speechmq.session.speakers import Voices
@@ -31,7 +32,7 @@ Use = Callable[[Succession], object]
 )
 def test_session_that_is_not_there_is_not_used(use: Use, mistake: str) -> None:
     outputs: list[Output] = []
-    voices, intake = Voices(), Intake(SPEC, LIMITS, Checkpoint())
+    voices, intake = Voices(), Intake(SPEC, LIMITS, Checkpoint(), Memo())
     succession = Succession(
         SPEC,
         LIMITS,

@@ -1,0 +1,58 @@
+"""What a publisher may ask of the recognition in mid-stream, at a place in the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeConfig:
+    """``config`` has the fields that change; it holds for all sessions that follow."""
+
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ForceUtterance:
+    """Settle everything up to ``timestamp`` in seconds; nothing is its place in the audio."""
+
+    timestamp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TellSpeakers:
+    """Tell the voices told apart: now, or once at the end."""
+
+    final: bool = False
+
+
+Command: TypeAlias = ChangeConfig | ForceUtterance | TellSpeakers
+
+
+class Overrides:
+    """Every ``ChangeConfig`` of the stream, by its ``seq``: which of them a session must begin with
+    depends on where in the audio it begins."""
+
+    def __init__(self, changes: Mapping[int, Mapping[str, Any]]) -> None:
+        self._changes = dict(changes)
+
+    def add(self, seq: int, config: Mapping[str, Any]) -> None:
+        self._changes[seq] = config
+
+    def before(self, seq: int) -> dict[str, Any]:
+        """What has changed before message ``seq``, the later over the earlier."""
+        merged: dict[str, Any] = {}
+        for at in sorted(self._changes):
+            if at < seq:
+                merged |= self._changes[at]
+        return merged
+
+    def settled_before(self, seq: int) -> dict[int, dict[str, Any]]:
+        """All changes; those before ``seq`` are put together, as nobody tells them apart again."""
+        later = {at: dict(config) for at, config in self._changes.items() if at >= seq}
+        merged = self.before(seq)
+        settled = {seq - 1: merged} if merged else {}
+        self._changes = {**settled, **later}
+        return settled | later
