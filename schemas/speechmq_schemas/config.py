@@ -149,8 +149,11 @@ Language = Annotated[
 ]
 
 
-class MidSessionConfig(OpenModel):
-    """What may be changed while a stream runs; absent fields stay as they are."""
+class MidSessionConfig(ContractModel):
+    """What may be changed while a stream runs; absent fields stay as they are.
+
+    Others are refused here: upstream would end the session over one.
+    """
 
     language: (
         Annotated[Language, Field(description="Only the one that the stream was started with")]

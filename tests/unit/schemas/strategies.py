@@ -113,6 +113,7 @@ mid_session_configs = _instances(
             config.ConversationConfig, {}, {"end_of_utterance_silence_trigger": st.floats(0, 2)}
         ),
     },
+    extra=False,
 )
 translation_configs = _instances(
     config.TranslationConfig,

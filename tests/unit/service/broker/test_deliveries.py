@@ -10,6 +10,7 @@ from pamqp.header import ContentHeader
 
 from speechmq.broker.deliveries import read_delivery
 from speechmq.session.commands import ChangeConfig, ForceUtterance, TellSpeakers
+from speechmq.session.commands import Command as Wish
 from speechmq.session.inputs import (
     ChunkDelivered,
     CommandDelivered,
@@ -71,8 +72,8 @@ def test_message_that_came_by_the_default_exchange_is_early() -> None:
     [
         (
             "UpdateConfig",
-            b'{"transcription_config": {"max_delay": 2, "novelty": [1]}}',
-            ChangeConfig({"max_delay": 2, "novelty": [1]}),
+            b'{"transcription_config": {"max_delay": 2}}',
+            ChangeConfig({"max_delay": 2}),
         ),
         (
             "UpdateConfig",
@@ -86,9 +87,7 @@ def test_message_that_came_by_the_default_exchange_is_early() -> None:
     ],
 )
 @pytest.mark.parametrize("is_early", [True, False])
-def test_commands_are_read(
-    message_type: str, body: bytes, command: Command, is_early: bool
-) -> None:
+def test_commands_are_read(message_type: str, body: bytes, command: Wish, is_early: bool) -> None:
     exchange = "" if is_early else "speechmq.in"
     read = read_delivery(delivered(message_type, {"seq": 4}, body, exchange))
     assert read == CommandDelivered(7, 4, command, is_early)
@@ -134,6 +133,18 @@ headers = st.none() | st.dictionaries(
     st.sampled_from(["seq", "channel"]),
     st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.text() | st.floats(),
 )
+
+
+def test_change_that_upstream_would_not_take_is_refused() -> None:
+    """It would answer ``invalid_config`` and end the session."""
+    body = b'{"transcription_config": {"max_delay": 2, "diarization": "speaker"}}'
+    read = read_delivery(delivered("UpdateConfig", {"seq": 3}, body))
+    assert read == GarbageDelivered(
+        7,
+        "invalid_field",
+        "UpdateConfig is not valid: transcription_config.diarization: "
+        "Extra inputs are not permitted",
+    )
 
 
 def input_of(command: Command, audio: bytes) -> Delivered:
