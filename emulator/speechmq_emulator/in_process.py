@@ -2,27 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
-from speechmq_emulator.audio.errors import Undecodable
 from speechmq_emulator.engine import Emit, quota_exceeded
 from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
-from speechmq_emulator.protocol.errors import ErrorType, Refusal
-from speechmq_emulator.speech.channel import Channel, MakeRecogniser
-from speechmq_emulator.speech.events import ChunkTaken, Ended, Failed, Heard, Speakers
-from speechmq_emulator.speech.replacements import BadReplacement
+from speechmq_emulator.protocol.errors import Refusal
+from speechmq_emulator.speech.channel import FAULTS, Channel, MakeRecogniser, failed
+from speechmq_emulator.speech.events import ChunkTaken, Ended, Heard
 
 
 class InProcessStream:
-    """One channel's audio, worked through as soon as it is handed over; nothing waits.
+    """One channel's audio, worked through as soon as it is handed over; nothing waits."""
 
-    ``tells_speakers``: what is known of voices is told at the end, too.
-    """
-
-    def __init__(self, channel: Channel, emit: Emit, *, tells_speakers: bool) -> None:
+    def __init__(self, channel: Channel, emit: Emit) -> None:
         self._channel = channel
         self._emit = emit
-        self._tells_speakers = tells_speakers
         self._over = False
         self._report(channel.begin)
 
@@ -42,8 +35,7 @@ class InProcessStream:
 
     async def finish(self) -> None:
         self._report(self._channel.finish)
-        if self._tells_speakers:
-            self._report(lambda: _finally(self._channel.tell_speakers()))
+        self._report(self._channel.last_speakers)
         if not self._over:
             self._emit(Ended())
 
@@ -53,28 +45,12 @@ class InProcessStream:
             return
         try:
             heard = listen()
-        except (Refusal, Undecodable, BadReplacement) as error:
-            refusal = _refusal(error)
+        except FAULTS as fault:
             self._over = True
-            self._emit(Failed(refusal.reason, refusal.type))
+            self._emit(failed(fault))
             return
         for event in heard:
             self._emit(event)
-
-
-def _finally(told: Iterable[Heard]) -> list[Heard]:
-    return [replace(event, final=True) if isinstance(event, Speakers) else event for event in told]
-
-
-def _refusal(error: Refusal | Undecodable | BadReplacement) -> Refusal:
-    """What is wrong with a client's audio or configuration, in the protocol's terms."""
-    match error:
-        case Refusal():
-            return error
-        case Undecodable():
-            return Refusal(ErrorType.INVALID_AUDIO_TYPE, str(error))
-        case BadReplacement():
-            return Refusal(ErrorType.INVALID_CONFIG, str(error))
 
 
 class InProcessEngine:
@@ -95,11 +71,11 @@ class InProcessEngine:
             raise quota_exceeded(self.quota)
         try:
             channel = Channel(start, self._make_recogniser)
-        except BadReplacement as error:
-            raise _refusal(error) from error
+        except FAULTS as fault:
+            ended = failed(fault)
+            raise Refusal(ended.type, ended.reason) from fault
         self._streams += 1
         try:
-            tells_speakers = start.transcription_config.tells_speakers
-            yield InProcessStream(channel, emit, tells_speakers=tells_speakers)
+            yield InProcessStream(channel, emit)
         finally:
             self._streams -= 1

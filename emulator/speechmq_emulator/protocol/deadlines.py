@@ -1,5 +1,7 @@
 """When a session must be warned or ended for taking too long, and in which words."""
 
+from dataclasses import dataclass, replace
+
 from speechmq_emulator.protocol import replies
 from speechmq_emulator.protocol.errors import ErrorType, Refusal, WarningType
 from speechmq_emulator.protocol.limits import (
@@ -45,39 +47,42 @@ class Deadlines:
 
     def due(self, now: float, *, listening: bool) -> list[Message | Refusal]:
         """The warnings whose time has come, and behind them the end if a limit is reached."""
-        told = self._session_due(now)
+        told = _told(self._session, now, _SESSION)
         if listening:
-            told += self._idle_due(now) + self._contact_due(now)
+            told += _told(self._idle, now, _IDLE) + _told(self._contact, now, _CONTACT)
         ends = [index for index, one in enumerate(told) if isinstance(one, Refusal)]
         return told[: ends[0] + 1] if ends else told
 
-    def _session_due(self, now: float) -> list[Message | Refusal]:
-        told: list[Message | Refusal] = []
-        for left in self._session.passed(now):
-            active = f"session has been active for {self._session.elapsed(left)}m"
-            if left:
-                reason = f"Session will timeout in {left}m due to max duration, {active}"
-                told.append(replies.warning(WarningType.SESSION_TIMEOUT, reason))
-            else:
-                reason = f"Session timed out due to max duration, {active}"
-                told.append(Refusal(ErrorType.SESSION_TIMEOUT, reason))
-        return told
 
-    def _idle_due(self, now: float) -> list[Message | Refusal]:
-        told: list[Message | Refusal] = []
-        for left in self._idle.passed(now):
-            quiet = f"no audio sent within the last {self._idle.elapsed(left)}m"
-            if left:
-                reason = f"Session will timeout in {left}m due to inactivity, {quiet}"
-                told.append(replies.warning(WarningType.IDLE_TIMEOUT, reason))
-            else:
-                reason = f"Session timed out due to inactivity, {quiet}"
-                told.append(Refusal(ErrorType.IDLE_TIMEOUT, reason))
-        return told
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """``cause`` is followed by the minutes that have passed."""
 
-    def _contact_due(self, now: float) -> list[Message | Refusal]:
-        if not self._contact.passed(now):
-            return []
-        lost = f"no audio or ping sent within the last {self._contact.elapsed(0)}m"
-        reason = f"Session timed out due to inactivity, {lost}"
-        return [Refusal(ErrorType.IDLE_TIMEOUT, reason)]
+    warning: WarningType
+    error: ErrorType
+    cause: str
+
+
+_SESSION = _Words(
+    WarningType.SESSION_TIMEOUT,
+    ErrorType.SESSION_TIMEOUT,
+    "max duration, session has been active for",
+)
+_IDLE = _Words(
+    WarningType.IDLE_TIMEOUT,
+    ErrorType.IDLE_TIMEOUT,
+    "inactivity, no audio sent within the last",
+)
+_CONTACT = replace(_IDLE, cause="inactivity, no audio or ping sent within the last")
+
+
+def _told(countdown: Countdown, now: float, words: _Words) -> list[Message | Refusal]:
+    told: list[Message | Refusal] = []
+    for left in countdown.passed(now):
+        cause = f"due to {words.cause} {countdown.elapsed(left)}m"
+        if left:
+            reason = f"Session will timeout in {left}m {cause}"
+            told.append(replies.warning(words.warning, reason))
+        else:
+            told.append(Refusal(words.error, f"Session timed out {cause}"))
+    return told

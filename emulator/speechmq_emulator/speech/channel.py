@@ -57,6 +57,7 @@ class Channel:
         self._volumes = self._volume_filter(start.transcription_config)
         self._translations = _translations(start)
         self._recogniser = make_recogniser(start, self._rate)
+        self._tells_speakers = start.transcription_config.tells_speakers
 
     def begin(self) -> list[Heard]:
         """What there is to say before the first chunk."""
@@ -87,6 +88,10 @@ class Channel:
     def tell_speakers(self) -> list[Heard]:
         """The voices told apart so far."""
         return [Speakers(self._recogniser.speakers())]
+
+    def last_speakers(self) -> list[Heard]:
+        """What is told of voices behind the last final, unasked; nothing where none are."""
+        return [Speakers(self._recogniser.speakers(), final=True)] if self._tells_speakers else []
 
     def finish(self) -> list[Heard]:
         """No more audio comes. Raises ``Undecodable`` as ``feed`` does."""

@@ -5,7 +5,6 @@ that came about.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from socket import socket
@@ -14,7 +13,7 @@ from pocketsphinx import Decoder
 
 from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
 from speechmq_emulator.speech.channel import FAULTS, Channel, failed
-from speechmq_emulator.speech.events import Failed, Heard, Speakers
+from speechmq_emulator.speech.events import Failed, Heard
 from speechmq_emulator.sphinx.decoder import RATE
 from speechmq_emulator.sphinx.frames import HEADER, Kind, dump_event, frame, load_time
 from speechmq_emulator.sphinx.recogniser import make_recogniser
@@ -53,8 +52,7 @@ class _Session:
             kind, payload = self._read_frame()
             if kind is Kind.END:
                 self._report(channel.finish())
-                if start.transcription_config.tells_speakers:
-                    self._report(_final(channel.tell_speakers()))
+                self._report(channel.last_speakers())
                 self._write(Kind.DONE)
                 return
             if kind is Kind.AUDIO:
@@ -79,10 +77,6 @@ class _Session:
 
     def _write(self, kind: Kind) -> None:
         self._connection.sendall(frame(kind))
-
-
-def _final(told: Sequence[Heard]) -> list[Heard]:
-    return [replace(event, final=True) for event in told if isinstance(event, Speakers)]
 
 
 def _obey(channel: Channel, kind: Kind, payload: bytes) -> list[Heard]:
