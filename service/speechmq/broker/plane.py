@@ -39,10 +39,21 @@ def translated(doing: str) -> Iterator[None]:
         raise BrokerLost(f"RabbitMQ was lost while {doing}") from error
 
 
+class PlainConnection(aiormq.Connection):
+    """Answers the broker whenever it closes a channel.
+
+    The client drops that answer when ten frames wait to be written. The channel's next user then
+    opens it a second time, for which the broker closes the connection. Without that bound what
+    waits is still bounded by those who write: each waits for its own frames.
+    """
+
+    FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
+
+
 class DataPlane:
     """Claims, stream queues and events go over this connection alone."""
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: PlainConnection) -> None:
         self._connection = connection
 
     async def channel(self, *, prefetch: int | None = None) -> AbstractChannel:
@@ -130,7 +141,8 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     url = broker_url(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout):
-            connection = await aiormq.connect(url)
+            connection = PlainConnection(url)
+            await connection.connect()
     except (AMQPError, OSError, TimeoutError) as error:
         raise BrokerError(
             f"no connection to RabbitMQ at {url.with_user(None)}: {error or 'it did not answer'}; "
