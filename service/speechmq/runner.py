@@ -13,7 +13,7 @@ from typing import Any
 
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
-from .errors import BrokerLost, first_error
+from .errors import BrokerLost
 from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ConnectionFailed,
@@ -47,6 +47,7 @@ from .session.outputs import (
     SwitchToStandby,
 )
 from .session.stream import Stream
+from .tasks import task_group
 from .upstream.link import Link
 from .upstream.messages import (
     RecognitionStarted,
@@ -99,20 +100,17 @@ class Runner:
 
     async def run(self) -> Outcome:
         """Raises ``BrokerLost`` as soon as the broker is gone; then nothing more is published."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                writer = tasks.create_task(self._work_for_broker())
-                watcher = tasks.create_task(self._queue.fail_when_closed())
-                self._perform(self.stream.open(self._clock()))
-                self._queue.deliver_to(self._deliver)
-                outcome = await self._drive()
-                for task in (writer, watcher):
-                    task.cancel()
-                self._close_standby()
-                self._close_link()
-        except BaseExceptionGroup as group:
-            raise first_error(group) from group
+        async with task_group() as tasks:
+            self._tasks = tasks
+            writer = tasks.create_task(self._work_for_broker())
+            watcher = tasks.create_task(self._queue.fail_when_closed())
+            self._perform(self.stream.open(self._clock()))
+            self._queue.deliver_to(self._deliver)
+            outcome = await self._drive()
+            for task in (writer, watcher):
+                task.cancel()
+            self._close_standby()
+            self._close_link()
         return outcome
 
     def drain(self, reason: str) -> None:

@@ -23,13 +23,14 @@ from .broker.ownership import disown, own
 from .broker.plane import DataPlane, close_quietly
 from .broker.stream_queue import StreamQueue, delete_queues
 from .broker.topology import StreamTopology, per_stream
-from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned, first_error
+from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned
 from .runner import Runner
 from .session.memo import Memo
 from .session.outputs import Outcome
 from .session.spec import StreamSpec
 from .session.stream import Stream
 from .settings import Settings
+from .tasks import task_group
 from .upstream.service import Upstream
 
 log = logging.getLogger(__name__)
@@ -101,11 +102,13 @@ class Tenure:
         Raises ``BrokerLost`` when that is not to be had: the connection has to end then, and with
         it goes what is held. The same is true for cancelling.
         """
-        try:
-            await self._own()
-        except StreamOwned:
+        async with task_group() as tasks:
+            opening = tasks.create_task(self._open_queue())
+            is_owner = await self._own()
+        if not is_owner:
+            await opening.result().close()
             return self._judge_other_owner()
-        verdict = await self._run_to_verdict()
+        verdict = await self._run_to_verdict(opening.result())
         async with self._answered():
             await disown(self._plane, self._names, self._stream_id)
         return verdict
@@ -118,8 +121,8 @@ class Tenure:
 
     # -- owning ----------------------------------------------------------------------------------
 
-    async def _own(self) -> None:
-        """Raises ``StreamOwned`` when another owner stays for three heartbeats, or past a drain."""
+    async def _own(self) -> bool:
+        """False when another owner stays for three heartbeats, or past a drain."""
         deadline = self._clock() + PATIENCE * self._settings.broker.heartbeat
         pause = FIRST_PAUSE
         while True:
@@ -129,9 +132,9 @@ class Tenure:
             except StreamOwned:
                 self._met_owner = True
                 if self._draining is not None or self._clock() > deadline:
-                    raise
+                    return False
             else:
-                return
+                return True
             await asyncio.sleep(pause * (0.5 + self._jitter()))
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -145,19 +148,19 @@ class Tenure:
 
     # -- from owning to letting go ---------------------------------------------------------------
 
-    async def _run_to_verdict(self) -> Verdict:
+    async def _run_to_verdict(self, queue: StreamQueue) -> Verdict:
         """One stream's trouble with the broker is no other's, as long as the connection lives."""
         try:
-            return await self._run_or_fail()
+            return await self._run_or_fail(queue)
         except BrokerLost as error:
             if self._plane.is_lost:
                 raise
             log.warning("stream %s is given back: %s", self._stream_id, error)
             return Returned(after=LONGEST_PAUSE)
 
-    async def _run_or_fail(self) -> Verdict:
+    async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
         try:
-            return await self._run()
+            return await self._run(queue)
         except BrokerLost:
             raise
         except CrashLoop as error:
@@ -168,11 +171,8 @@ class Tenure:
             log.exception("stream %s failed inside the worker", self._stream_id)
             return await self._fail("internal_error", str(error))
 
-    async def _run(self) -> Verdict:
-        queue = await self._open_queue()
+    async def _run(self, queue: StreamQueue) -> Verdict:
         try:
-            async with self._answered():
-                await queue.consume()
             outcome = await self._run_stream(queue)
         except QueueGone:
             return await self._clear_up()
@@ -198,36 +198,48 @@ class Tenure:
         )
 
     async def _run_stream(self, queue: StreamQueue) -> Outcome:
-        takeover = await self._take_over(queue)
+        takeover, memo = await self._take_over(queue)
         if takeover.fruitless > self._settings.worker.max_takeovers:
             raise CrashLoop(self._stream_id, takeover.fruitless)
         outcome = Outcome.ENDED
         if not takeover.is_over:
-            outcome = await self._run_kept_alive(queue, takeover)
+            outcome = await self._run_kept_alive(queue, takeover, memo)
         if outcome is not Outcome.DETACHED:
             async with self._answered():
                 await delete_queues(queue.channel, self._names, self._stream_id)
         return outcome
 
-    async def _take_over(self, queue: StreamQueue) -> Takeover:
+    async def _take_over(self, queue: StreamQueue) -> tuple[Takeover, Memo | None]:
+        """Consuming comes first: a queue that is gone tells that the stream was over.
+
+        A claim that had an owner before may have left a memo, which is read meanwhile.
+        """
         window = round(self._settings.worker.takeover_window * 1000)
-        async with self._answered():
-            return await take_over(
+        async with self._answered(), task_group() as tasks:
+            reading = tasks.create_task(self._memo()) if self._claim.is_redelivered else None
+            await queue.consume()
+            takeover = await take_over(
                 queue.channel,
                 self._names,
                 self._stream_id,
                 now=self._wall_milliseconds(),
                 window=window,
             )
+            if takeover.checkpoint is None:
+                # What was not acknowledged comes again, so nothing can be missing.
+                return takeover, None
+            return takeover, await (reading or self._memo())
 
-    async def _run_kept_alive(self, queue: StreamQueue, takeover: Takeover) -> Outcome:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                renewal = tasks.create_task(self._keep_alive(queue))
-                outcome = await self._run_session(queue, takeover)
-                renewal.cancel()
-        except BaseExceptionGroup as group:
-            raise first_error(group) from group
+    async def _memo(self) -> Memo | None:
+        return await read_memo(self._plane, self._names.memo(self._stream_id))
+
+    async def _run_kept_alive(
+        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
+    ) -> Outcome:
+        async with task_group() as tasks:
+            renewal = tasks.create_task(self._keep_alive(queue))
+            outcome = await self._run_session(queue, takeover, memo)
+            renewal.cancel()
         return outcome
 
     async def _keep_alive(self, queue: StreamQueue) -> None:
@@ -236,7 +248,9 @@ class Tenure:
             async with self._answered():
                 await queue.renew()
 
-    async def _run_session(self, queue: StreamQueue, takeover: Takeover) -> Outcome:
+    async def _run_session(
+        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
+    ) -> Outcome:
         runner = Runner(
             Stream(
                 spec_of(self._start),
@@ -244,7 +258,7 @@ class Tenure:
                 now=self._clock(),
                 jitter=self._jitter,
                 checkpoint=takeover.checkpoint,
-                memo=await self._memo(takeover),
+                memo=memo,
                 regions=self._upstream.regions,
             ),
             queue=queue,
@@ -259,13 +273,6 @@ class Tenure:
         if self._draining is not None:
             runner.drain(self._draining)
         return await runner.run()
-
-    async def _memo(self, takeover: Takeover) -> Memo | None:
-        """What was not acknowledged comes again, so without a checkpoint nothing can be missing."""
-        if takeover.checkpoint is None:
-            return None
-        async with self._answered():
-            return await read_memo(self._plane, self._names.memo(self._stream_id))
 
     # -- streams that cannot be run --------------------------------------------------------------
 

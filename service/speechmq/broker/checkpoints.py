@@ -14,6 +14,7 @@ from speechmq_schemas import Names, event_routing_key
 
 from ..errors import BrokerError, BrokerLost
 from ..session.checkpoint import Checkpoint
+from ..tasks import task_group
 from .plane import translated
 
 FENCE = "Fence"
@@ -73,9 +74,11 @@ async def take_over(
     epoch, checkpoint = _read(queue, found)
     series = _series(found).next(now, window)
     event = found.header.properties.message_type
-    if event in TOLD_AGAIN:
-        await _tell_again(channel, names, stream_id, found)
-    await write_checkpoint(channel, queue, epoch + 1, checkpoint, series)
+    async with task_group() as tasks:
+        # One right behind the other, in this order, and the wait for both confirms is one.
+        if event in TOLD_AGAIN:
+            tasks.create_task(_tell_again(channel, names, stream_id, found))
+        tasks.create_task(write_checkpoint(channel, queue, epoch + 1, checkpoint, series))
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
     return Takeover(epoch + 1, checkpoint, event in LAST_WORDS, series.count)

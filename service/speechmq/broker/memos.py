@@ -33,7 +33,7 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
     One that cannot be read costs names of speakers, and no word: it is logged and left out.
     """
     # A channel of its own: the broker closes the one that asks for a queue that is not there.
-    channel = await plane.channel()
+    channel = await plane.channel(confirms=False)
     try:
         with translated(f"reading {queue}"):
             found = await channel.basic_get(queue)

@@ -27,7 +27,7 @@ async def own(plane: DataPlane, names: Names, stream_id: str) -> None:
     connection succeeds: who of a worker owns the stream is the worker's to know.
     """
     queue = owner_queue(names, stream_id)
-    channel = await plane.channel()
+    channel = await plane.channel(confirms=False)
     try:
         with translated(f"declaring {queue}"):
             await _declare(channel, queue)
@@ -46,7 +46,7 @@ async def _declare(channel: AbstractChannel, queue: str) -> None:
 
 async def disown(plane: DataPlane, names: Names, stream_id: str) -> None:
     """Another may own the stream once this returns. Raises ``BrokerLost``."""
-    channel = await plane.channel()
+    channel = await plane.channel(confirms=False)
     try:
         with translated(f"letting go of stream {stream_id}"):
             await channel.queue_delete(owner_queue(names, stream_id))

@@ -56,13 +56,18 @@ class DataPlane:
     def __init__(self, connection: PlainConnection) -> None:
         self._connection = connection
 
-    async def channel(self, *, prefetch: int | None = None) -> AbstractChannel:
+    async def channel(
+        self, *, prefetch: int | None = None, confirms: bool = True
+    ) -> AbstractChannel:
         """A channel with publisher confirms, where a returned message is an error.
 
+        One that nothing is published on needs no confirms, and is open a round trip sooner.
         Raises ``BrokerLost``.
         """
         with translated("opening a channel"):
-            channel = await self._connection.channel(on_return_raises=True)
+            channel = await self._connection.channel(
+                publisher_confirms=confirms, on_return_raises=True
+            )
             if prefetch is not None:
                 await channel.basic_qos(prefetch_count=prefetch)
             return channel
@@ -72,7 +77,7 @@ class DataPlane:
 
         Takes a channel of its own, because the broker closes the one that asks in vain.
         """
-        channel = await self.channel()
+        channel = await self.channel(confirms=False)
         try:
             with translated(f"looking for the queue {queue}"):
                 declared = await channel.queue_declare(queue, passive=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from speechmq_schemas import Transcript
 
+from ..tasks import task_group
 from .caption_output import Output
 from .subscription import Subscription
-from .tasks import task_group
 
 SHORTEST_REST = 0.5
 """Seconds between two writes of the captions."""

@@ -10,10 +10,10 @@ from aio_pika.abc import AbstractConnection
 from speechmq.errors import MessageRefused, RequestError
 from speechmq_schemas import Names
 
+from ..tasks import task_group
 from .dead_queue import held_letters
 from .letters import DeadLetter
 from .publisher import open_publisher
-from .tasks import task_group
 
 Choose = Callable[[Sequence[DeadLetter]], Sequence[DeadLetter]]
 

@@ -21,6 +21,7 @@ from speechmq_schemas import (
     from_command,
 )
 
+from ..tasks import task_group
 from .pacing import Schedule, SendTimes
 from .publisher import Publisher, open_publisher
 from .received import Received
@@ -28,7 +29,6 @@ from .recording import Recording
 from .screen import Screen
 from .subscription import Subscription, subscribe
 from .summary import Summary, Tally
-from .tasks import task_group
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from speechmq.commandline.tasks import task_group
 from speechmq.dev.child import Child, Log, Program, running
 from speechmq.dev.rabbitmq import Broker, GivenBroker, private_broker
 from speechmq.errors import ChildFailed
+from speechmq.tasks import task_group
 from speechmq_schemas import Names
 
 EMULATOR = "speechmq_emulator"

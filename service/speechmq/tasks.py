@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from speechmq.errors import first_error
+from .errors import first_error
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from speechmq.commandline.tasks import task_group
 from speechmq.errors import BrokerLost, NoAnswer
+from speechmq.tasks import task_group
 
 
 async def fail_with(error: Exception) -> None:
