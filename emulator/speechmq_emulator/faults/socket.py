@@ -98,19 +98,22 @@ class FaultySocket:
     @asynccontextmanager
     async def attended(self) -> AsyncIterator["FaultySocket"]:
         """Run what faults do on the side; leaving ends it. Cancelled, it leaves no task."""
-        async with asyncio.TaskGroup() as self._group:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
             self._spawn(self._release())
             try:
                 with suppress(ConnectionClosed):
                     await self._perform(self.course.start())
                 yield self
             finally:
+                self._group = None
                 for task in self._tasks:
                     task.cancel()
 
     def strike(self, drawn: Drawn) -> None:
-        """Do a fault now, whatever its trigger."""
-        self._spawn(self._perform([drawn]))
+        """Do a fault now, whatever its trigger; one that comes as the session ends does nothing."""
+        if self._group is not None:
+            self._spawn(self._perform([drawn]))
 
     def __aiter__(self) -> "FaultySocket":
         return self
