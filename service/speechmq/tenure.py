@@ -215,9 +215,10 @@ class Tenure:
         A claim that had an owner before may have left a memo, which is read meanwhile.
         """
         window = round(self._settings.worker.takeover_window * 1000)
+        async with self._answered():
+            await queue.consume()
         async with self._answered(), task_group() as tasks:
             reading = tasks.create_task(self._memo()) if self._claim.is_redelivered else None
-            await queue.consume()
             takeover = await take_over(
                 queue.channel,
                 self._names,

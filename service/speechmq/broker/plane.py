@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import NoReturn
 
 import aiormq
@@ -19,8 +19,8 @@ from yarl import URL
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
 
-# Seconds for which the broker may leave a goodbye unanswered.
-CLOSE_TIMEOUT = 5.0
+# Seconds for which the broker may leave the goodbye of a channel unanswered, or of a connection.
+CHANNEL_CLOSE_TIMEOUT, CONNECTION_CLOSE_TIMEOUT = 60.0, 5.0
 
 
 @contextmanager
@@ -120,19 +120,27 @@ def _why(closing: asyncio.Future[object]) -> str:
     return repr(error) if error else "the connection is gone"
 
 
-async def close_quietly(resource: AbstractChannel | AbstractConnection) -> None:
-    """Closes a channel without a cancel before it, so that unacknowledged messages return in order.
+async def close_quietly(channel: AbstractChannel) -> None:
+    """Closes without a cancel before it, so that unacknowledged messages return in order.
 
-    Whatever it was may be gone already, with the connection, or get no answer.
+    The channel may be gone already, alone or with its connection. One whose goodbye stays
+    unanswered costs the connection: what it held is still held, and a wait that is cancelled makes
+    the client say goodbye twice, for which the broker closes the connection anyway. So cancelling
+    leaves the goodbye to itself.
     """
-    if resource.is_closed:
+    if channel.is_closed:
         return
-    try:
-        with translated("closing"):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await resource.close()
-    except BrokerLost:
-        return
+    closing = asyncio.ensure_future(channel.close())
+    done, _ = await asyncio.wait([closing], timeout=CHANNEL_CLOSE_TIMEOUT)
+    if not done:
+        await disconnect(channel.connection)
+
+
+async def disconnect(connection: AbstractConnection) -> None:
+    """Whatever it was may be gone already, or get no answer."""
+    with suppress(BrokerLost), translated("closing the connection"):
+        async with asyncio.timeout(CONNECTION_CLOSE_TIMEOUT):
+            await connection.close()
 
 
 def broker_url(settings: BrokerSettings) -> URL:
@@ -156,4 +164,4 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     try:
         yield DataPlane(connection)
     finally:
-        await close_quietly(connection)
+        await disconnect(connection)

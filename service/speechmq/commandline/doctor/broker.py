@@ -18,7 +18,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
-from speechmq.broker.plane import close_quietly
+from speechmq.broker.plane import disconnect
 from speechmq.commandline.connection import address
 from speechmq.errors import RequestError
 from speechmq.settings import BrokerSettings
@@ -60,7 +60,7 @@ async def broker_findings(
         async for finding in permission_findings(connection, settings):
             yield finding
     finally:
-        await close_quietly(connection)
+        await disconnect(connection)
     async for finding in broker_http_findings(settings, numbers(version), management_url):
         yield finding
 
