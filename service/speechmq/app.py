@@ -22,7 +22,8 @@ from .broker.admission import Admission
 from .broker.claims import Claims
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
-from .broker.plane import DataPlane, fail_when_closed, open_plane, translated
+from .broker.plane import DataPlane, open_plane, translated
+from .broker.side_channel import SideChannel
 from .broker.topology import declare, shared
 from .errors import (
     BrokerError,
@@ -148,21 +149,19 @@ class Worker:
         names = Names(self._settings.broker.namespace)
         channel = await plane.channel()
         await self._declare(channel, names)
-        early_channel = await plane.channel()
-        control = self._control(plane, early_channel, names)
+        side = SideChannel(self._settings.broker)
+        control = self._control(plane, side, names)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         upstream = Upstream(self._settings.upstream, time.monotonic)
         manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await control.start()
                 others = [
+                    tasks.create_task(side.keep()),
                     tasks.create_task(control.fail_when_lost()),
-                    tasks.create_task(
-                        fail_when_closed(early_channel, "the channel of early audio")
-                    ),
                     tasks.create_task(self._drain_when_stopping(manager)),
                 ]
+                await control.start()
                 await manager.run(self._ready)
                 for task in others:
                     task.cancel()
@@ -180,9 +179,9 @@ class Worker:
                 raise TopologyMismatch(error.__cause__) from error
             raise
 
-    def _control(self, plane: DataPlane, channel: AbstractChannel, names: Names) -> ControlPlane:
+    def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
         wait = self._settings.session.early_wait
-        early = EarlyAudio(channel, names, wait=wait, clock=time.time)
+        early = EarlyAudio(side, names, wait=wait, clock=time.time)
         return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

@@ -203,6 +203,9 @@ class Tenure:
             raise CrashLoop(self._stream_id, takeover.fruitless)
         outcome = Outcome.ENDED
         if not takeover.is_over:
+            # Behind the fence, which counts the owners: it may be the queue that they die of.
+            async with self._answered():
+                await queue.consume()
             outcome = await self._run_kept_alive(queue, takeover, memo)
         if outcome is not Outcome.DETACHED:
             async with self._answered():
@@ -210,13 +213,8 @@ class Tenure:
         return outcome
 
     async def _take_over(self, queue: StreamQueue) -> tuple[Takeover, Memo | None]:
-        """Consuming comes first: a queue that is gone tells that the stream was over.
-
-        A claim that had an owner before may have left a memo, which is read meanwhile.
-        """
+        """A claim that had an owner before may have left a memo, which is read meanwhile."""
         window = round(self._settings.worker.takeover_window * 1000)
-        async with self._answered():
-            await queue.consume()
         async with self._answered(), task_group() as tasks:
             reading = tasks.create_task(self._memo()) if self._claim.is_redelivered else None
             takeover = await take_over(
@@ -278,26 +276,21 @@ class Tenure:
     # -- streams that cannot be run --------------------------------------------------------------
 
     async def _clear_up(self) -> Verdict:
-        """The stream's queue is gone: at its end, or too early, which nobody has been told yet."""
-        async with self._answered():
-            is_over = await self._was_over()
-        if is_over:
-            await self._delete_queues()
-        else:
-            reason = "the stream's queue expired or was deleted before its end; its audio is gone"
-            await self._announce_failure("queue_lost", reason)
-        return Settled()
+        """A queue is gone: at the stream's end, or too early, which nobody has been told yet.
 
-    async def _was_over(self) -> bool:
-        """As its state says; without one, the last owner had cleared up, if there was an owner."""
-        if await self._plane.queue_exists(self._names.state(self._stream_id)) is None:
-            return self._met_owner or self._claim.is_redelivered
-        channel = await self._plane.channel()
-        found = await take_over(
-            channel, self._names, self._stream_id, now=self._wall_milliseconds(), window=0
-        )
-        await close_quietly(channel)
-        return found.is_over
+        A stream's own queue goes before its state. Where both are gone the last owner had cleared
+        up, if there was an owner.
+        """
+        async with self._answered():
+            has_queue = await self._plane.queue_exists(self._names.stream(self._stream_id))
+            has_state = await self._plane.queue_exists(self._names.state(self._stream_id))
+        if has_queue is has_state is None and (self._met_owner or self._claim.is_redelivered):
+            return Settled()
+        code = "queue_lost" if has_queue is None else "state_lost"
+        what = "queue" if has_queue is None else "state"
+        reason = f"the stream's {what} expired or was deleted before its end; its audio is gone"
+        await self._announce_failure(code, reason)
+        return Settled()
 
     async def _fail(self, code: str, reason: str) -> Verdict:
         await self._announce_failure(code, reason)

@@ -12,7 +12,7 @@ from pamqp import commands as spec
 
 from speechmq_schemas import Names, event_routing_key
 
-from ..errors import BrokerError, BrokerLost
+from ..errors import BrokerError, BrokerLost, QueueGone
 from ..session.checkpoint import Checkpoint
 from ..tasks import task_group
 from .plane import translated
@@ -63,8 +63,8 @@ async def take_over(
 
     A final that the predecessor may not have seen confirmed is published again under its own
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
-    knows that the older epoch is over. Raises ``BrokerLost``, and ``BrokerError`` for a state that
-    cannot be read.
+    knows that the older epoch is over. Raises ``BrokerLost``, ``QueueGone`` for a state that is
+    gone, and ``BrokerError`` for one that cannot be read.
     """
     queue = names.state(stream_id)
     found = await _get(channel, queue)
@@ -90,7 +90,7 @@ async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:
             return await channel.basic_get(queue)
     except BrokerLost as error:
         if isinstance(error.__cause__, ChannelNotFoundEntity):
-            raise BrokerError(f"{queue} is gone, and with it where the stream stood") from error
+            raise QueueGone(f"{queue} is gone, and with it where the stream stood") from error
         raise
 
 

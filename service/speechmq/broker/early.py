@@ -7,8 +7,12 @@ stream is dead-lettered after ``early_wait``, however often it was put back unti
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import PublishError
@@ -17,6 +21,7 @@ from pamqp import commands as spec
 from speechmq_schemas import AmqpMessage, Names
 from speechmq_schemas.routing import is_stream_id
 
+from ..errors import BrokerLost
 from .dead_letters import Letter, bury, writable
 from .plane import translated
 
@@ -25,8 +30,19 @@ RETRY_EVERY = 0.1
 # unknown streams must not keep others waiting. The longer it has waited, the longer it is held:
 # going round costs the broker as much as being published.
 SHORTEST_HOLD, LONGEST_HOLD = 1.0, 4.0
+# Seconds behind a loss of the connection in which messages go one at a time, and how often one
+# stream may have cost it.
+CAREFUL = 10.0
+MOST_LOSSES = 3
 # When the message first came, in milliseconds since 1970; a float would travel in 32 bits.
 SINCE = "x-speechmq-early-since"
+
+
+class Side(Protocol):
+    """Where early audio is published."""
+
+    async def channel(self) -> AbstractChannel:
+        """Raises on returned messages; raises ``BrokerLost`` when there is none for long."""
 
 
 @dataclass(slots=True)
@@ -39,21 +55,24 @@ class Lane:
 
 
 class EarlyAudio:
-    """``channel`` must raise on returned messages; ``clock`` is the wall's, in seconds."""
+    """``side`` may be lost by what is published there; ``clock`` is the wall's, in seconds."""
 
     def __init__(
         self,
-        channel: AbstractChannel,
+        side: Side,
         names: Names,
         *,
         wait: float,
         clock: Callable[[], float],
     ) -> None:
-        self._channel = channel
+        self._side = side
         self._names = names
         self._wait = wait
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._careful_until = -math.inf
+        self._losses: Counter[str] = Counter()
 
     async def forward(self, message: AmqpMessage, _redelivered: bool = False) -> None:
         """Returns when the message is in its stream's queue, among the dead letters, or at the end
@@ -64,6 +83,10 @@ class EarlyAudio:
         prefix, _, stream_id = message.routing_key.partition(".")
         if prefix != "stream" or not is_stream_id(stream_id):
             await self._bury(message, "unroutable", f"no queue for {message.routing_key!r}")
+            return
+        if self._losses[self._names.stream(stream_id)] >= MOST_LOSSES:
+            reason = f"RabbitMQ ends each connection that publishes to the queue of {stream_id!r}"
+            await self._bury(message, "stream_unreachable", reason)
             return
         lane = self._lanes.setdefault(stream_id, Lane())
         lane.users += 1
@@ -123,8 +146,9 @@ class EarlyAudio:
         properties = _properties(message)
         properties.headers = {**(properties.headers or {}), SINCE: since}
         # The routing key names the stream, so it goes the way it came.
+        channel = await self._side.channel()
         with translated("putting early audio back"):
-            await self._channel.basic_publish(
+            await channel.basic_publish(
                 message.body,
                 exchange=self._names.unrouted,
                 routing_key=message.routing_key,
@@ -133,23 +157,42 @@ class EarlyAudio:
             )
 
     async def _try(self, message: AmqpMessage, queue: str) -> bool:
-        """False while the queue does not exist."""
-        with translated(f"forwarding early audio to {queue}"):
+        """False while the queue does not exist.
+
+        A publish that costs the connection costs it for all that are under way. Behind a loss they
+        go one at a time for a while, so that it shows whose queue it is.
+        """
+        channel = await self._side.channel()
+        is_alone = self._clock() < self._careful_until
+        async with self._one_at_a_time if is_alone else nullcontext():
             try:
-                await self._channel.basic_publish(
-                    message.body,
-                    routing_key=queue,
-                    properties=_properties(message),
-                    mandatory=True,
-                )
-            except PublishError:
-                return False
-        return True
+                is_there = await _publish(channel, message, queue)
+            except BrokerLost:
+                self._careful_until = self._clock() + CAREFUL
+                self._losses[queue] += is_alone
+                raise
+        del self._losses[queue]
+        return is_there
 
     async def _bury(self, message: AmqpMessage, code: str, reason: str) -> None:
         headers = {key: value for key, value in message.headers.items() if key != SINCE}
         letter = Letter.of_message(self._names.early, replace(message, headers=headers))
-        await bury(self._channel, self._names.dead, letter, code=code, reason=reason)
+        await bury(await self._side.channel(), self._names.dead, letter, code=code, reason=reason)
+
+
+async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -> bool:
+    """False if there is no such queue. Raises ``BrokerLost``."""
+    with translated(f"forwarding early audio to {queue}"):
+        try:
+            await channel.basic_publish(
+                message.body,
+                routing_key=queue,
+                properties=_properties(message),
+                mandatory=True,
+            )
+        except PublishError:
+            return False
+    return True
 
 
 def _properties(message: AmqpMessage) -> spec.Basic.Properties:

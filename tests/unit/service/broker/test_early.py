@@ -6,12 +6,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import PublishError
+from aiormq.exceptions import ConnectionInternalError, PublishError
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
-from speechmq.broker.early import SINCE, EarlyAudio, Lane
+from speechmq.broker.early import MOST_LOSSES, SINCE, EarlyAudio, Lane
+from speechmq.errors import BrokerLost
 from speechmq_schemas import AmqpMessage, Names
 
 
@@ -24,6 +26,9 @@ class ChannelWithoutQueue:
         self.under_way: list[bytes] = []
         self.confirm = asyncio.Event()
         self.changed = asyncio.Condition()
+
+    async def channel(self) -> ChannelWithoutQueue:
+        return self
 
     async def basic_publish(self, body: bytes, *, routing_key: str, **_: Any) -> None:
         async with self.changed:
@@ -93,3 +98,34 @@ async def test_old_message_is_not_given_up_without_a_look_whether_the_stream_has
     async with lane.lock:  # the others of its stream are slow
         await early.forward(replace(chunk(7), headers={"seq": 7, SINCE: 0}))
     assert channel.under_way == [bytes([7])]
+
+
+class DeadlyQueue:
+    """A connection that is lost whenever something is published to the queue of stream ``bad``."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+
+    async def channel(self) -> DeadlyQueue:
+        return self
+
+    async def basic_publish(self, body: bytes, *, routing_key: str, **_: Any) -> None:
+        if routing_key == "speechmq.stream.bad":
+            raise ConnectionInternalError("INTERNAL_ERROR")
+        self.published.append((routing_key, body))
+
+
+async def test_stream_whose_queue_costs_the_connection_again_and_again_is_given_up() -> None:
+    """The first loss blames nobody: others may have been under way. Others go on meanwhile."""
+    side: Any = DeadlyQueue()
+    early = EarlyAudio(side, Names(), wait=30.0, clock=lambda: 0.0)
+    bad, good = AmqpMessage("stream.bad", "AudioChunk", b"bad"), chunk(1)
+    for _ in range(1 + MOST_LOSSES):
+        with pytest.raises(BrokerLost):
+            await early.forward(bad)
+        await early.forward(good)
+    await early.forward(bad)
+    assert side.published == [
+        *[("speechmq.stream.s", good.body)] * (1 + MOST_LOSSES),
+        ("speechmq.dead", b"bad"),
+    ]
