@@ -63,6 +63,8 @@ def run_worker() -> int:
     # The clients log every loss once more, with a traceback; it is told once, by us.
     for noisy in ("aiormq", "aio_pika"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    # One line for each request says nothing that an error would not.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = Settings.load()
         tolerance.install()
@@ -150,9 +152,9 @@ class Worker:
         channel = await plane.channel()
         await self._declare(channel, names)
         side = SideChannel(self._settings.broker)
-        control = self._control(plane, side, names)
-        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         upstream = Upstream(self._settings.upstream, time.monotonic)
+        control = self._control(plane, side, names, upstream)
+        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -179,10 +181,13 @@ class Worker:
                 raise TopologyMismatch(error.__cause__) from error
             raise
 
-    def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
+    def _control(
+        self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
+    ) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
+        admission = Admission(plane, self._settings.broker, upstream.access)
+        return ControlPlane(self._settings, admission, early)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

@@ -277,7 +277,7 @@ async def test_doctor_stops_at_settings_that_are_none(namespace: Namespace) -> N
         1,
         [
             "failed   settings           the settings cannot be used: SPEECHMQ_UPSTREAM__URL: "
-            "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…",
+            "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…, or one of eu, us, global",
             "                            -> mend the variables; docs/settings.md lists them",
         ],
     )

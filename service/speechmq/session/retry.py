@@ -29,7 +29,9 @@ TERMINAL_ERRORS = frozenset(
         "timelimit_exceeded",
     }
 )
-TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405})
+TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 422})
+# What keeps a stream from every region alike: another is no better.
+EVERYWHERE_ERRORS = frozenset({QUOTA_ERROR, "key_unavailable"})
 # What says that a place, and not the session, is in trouble; another region may be well.
 ELSEWHERE_CODES = frozenset({1001, 1012, 1013, 4013})
 
@@ -67,8 +69,10 @@ class Failure:
     @property
     def is_local_to_region(self) -> bool:
         """Whether the next region is worth a try: it was not reached, or said that it is down."""
+        if self.is_quota or self.code in EVERYWHERE_ERRORS:
+            return False
         never_began = not self.began and not self.is_busy
-        return not self.is_quota and (never_began or self.close_code in ELSEWHERE_CODES)
+        return never_began or self.close_code in ELSEWHERE_CODES
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ def test_region_that_is_full_is_left_and_when_all_are_they_are_given_five_second
         (error("session_timeout"), RetryAfter(0.25)),
         (lost(1011, began=False), RetryAfter(10.0)),
         (error("job_error", began=False), RetryAfter(10.0)),
+        (error("key_unavailable", began=False), RetryAfter(0.25)),
     ],
     ids=str,
 )
