@@ -22,6 +22,7 @@ from .broker.admission import Admission
 from .broker.claims import Claims
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
+from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
 from .broker.topology import declare, shared
@@ -187,7 +188,8 @@ class Worker:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
         admission = Admission(plane, self._settings.broker, upstream.access)
-        return ControlPlane(self._settings, admission, early)
+        keys = KeyRequests(plane, names, upstream.temporary_key)
+        return ControlPlane(self._settings, admission, early, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

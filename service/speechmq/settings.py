@@ -194,8 +194,8 @@ class UpstreamSettings(CredentialSettings):
 
     @property
     def all_credentials(self) -> Mapping[str, CredentialSettings]:
-        """By name, the default one first."""
-        return {DEFAULT_CREDENTIAL: self, **self.credentials}
+        """By name, the default one first, then in the order of the alphabet."""
+        return {DEFAULT_CREDENTIAL: self, **dict(sorted(self.credentials.items()))}
 
     @field_validator("credentials")
     @classmethod

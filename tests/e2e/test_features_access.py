@@ -3,16 +3,26 @@ emulator; rows of docs/features.md."""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.support.asker import asking
 from tests.support.broker import Namespace
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
+from websockets.asyncio.client import connect
 
 from speechmq_emulator.protocol.limits import Limits
 from speechmq_emulator.server import Emulator, serve
-from speechmq_schemas import StreamFailed
+from speechmq_schemas import (
+    AmqpMessage,
+    CreateTemporaryKey,
+    StreamFailed,
+    TemporaryKey,
+    from_request,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -147,3 +157,46 @@ async def test_session_is_opened_with_a_temporary_key_that_is_made_for_it(
         await speaker.ears.until_over("one", "two")
     assert [speaker.ears.words(name) for name in ("one", "two")] == 2 * [said([1, 2, 3])]
     assert not [line for line in worker.lines if "only-the-management" in line or "eyJ" in line]
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["queue", "direct reply-to"])
+async def test_temporary_key_is_made_for_who_asks_and_opens_a_session(
+    namespace: Namespace, direct: bool
+) -> None:
+    """The key is nowhere but in the answer: in no log, event or dead letter."""
+    secret = "only-the-management-api-takes-this"
+    async with (
+        serve("ledger", api_keys=[secret], http_port=0) as upstream,
+        running_worker(
+            namespace.url,
+            upstream.url,
+            SPEECHMQ_UPSTREAM__API_KEY=secret,
+            SPEECHMQ_UPSTREAM__MANAGEMENT_URL=f"{upstream.http_url}/v1",
+        ) as worker,
+        speaking(namespace.url) as speaker,
+        asking(namespace.url, direct=direct) as asker,
+    ):
+        wanted = CreateTemporaryKey(ttl=60, client_ref="browser-7")
+        asked_at = datetime.now(UTC)
+        answer = await asker.ask(
+            from_request(wanted, reply_to=asker.reply_to, correlation_id="ask-1")
+        )
+        assert isinstance(answer, TemporaryKey)
+        async with connect(f"{answer.url}?jwt={answer.key_value}") as session:
+            first = {
+                "message": "StartRecognition",
+                "audio_format": {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 8000},
+                "transcription_config": {"language": "en"},
+            }
+            await session.send(json.dumps(first))
+            words = [json.loads(await session.recv())["message"] for _ in range(2)]
+        await speaker.publish(AmqpMessage("temporary-key", "CreateTemporaryKey", b'{"ttl": 60}'))
+        await namespace.wait_for_queues(lambda queues: queues["speechmq.dead"].ready == 1)
+        letter = await (await asker.channel.get_queue("speechmq.dead")).get(no_ack=True)
+    assert "RecognitionStarted" in words
+    assert (answer.ttl, answer.url) == (60, upstream.url)
+    assert timedelta(0) <= answer.expires_at - asked_at - timedelta(seconds=60) < timedelta(30)
+    everywhere = "\n".join([*worker.lines, str(letter.headers), letter.body.decode()])
+    everywhere += str(speaker.ears.streams)
+    assert answer.key_value not in everywhere
+    assert secret not in everywhere

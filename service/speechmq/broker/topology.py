@@ -14,7 +14,12 @@ from typing import Any, Literal
 from aiormq.abc import AbstractChannel
 
 from speechmq_schemas import Names, event_routing_key, stream_routing_key
-from speechmq_schemas.routing import ANY_LANGUAGE, START_ROUTING_KEY, translation_routing_key
+from speechmq_schemas.routing import (
+    ANY_LANGUAGE,
+    START_ROUTING_KEY,
+    TEMPORARY_KEY_ROUTING_KEY,
+    translation_routing_key,
+)
 
 QueueType = Literal["quorum", "classic"]
 
@@ -22,6 +27,8 @@ QueueType = Literal["quorum", "classic"]
 # -1 means "unlimited" to 4.0 and "drop at once" to 3.10.
 DELIVERY_LIMIT = 1_000_000
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
+# Who asks does not wait for longer; what no worker took by then is of no use to anybody.
+REQUEST_TTL_MS = 60_000
 
 # StreamFailed is not among them: admission publishes it too, for starts that it refuses.
 STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded")
@@ -73,10 +80,12 @@ def shared(names: Names, queue_type: QueueType) -> Topology:
             Queue(names.start, replicated),
             Queue(names.early, {**replicated, "x-single-active-consumer": True}),
             Queue(names.claims, {**replicated, "x-consumer-timeout": ONE_YEAR_MS}),
+            Queue(names.temporary_key, {**replicated, "x-message-ttl": REQUEST_TTL_MS}),
             Queue(names.dead, replicated),
         ),
         bindings=(
             Binding(names.start, names.inbound, START_ROUTING_KEY),
+            Binding(names.temporary_key, names.inbound, TEMPORARY_KEY_ROUTING_KEY),
             Binding(names.early, names.unrouted),
         ),
     )

@@ -20,5 +20,5 @@ def test_starts_and_early_audio_of_a_frozen_worker_are_free_as_soon_as_its_strea
         Admission(unused, settings.broker, check=repr),
         EarlyAudio.__new__(EarlyAudio),
     )
-    plane = ControlPlane(settings, admission, early)
+    plane = ControlPlane(settings, admission, early, keys=unused)
     assert URL(plane._broker._connection_kwargs["url"]).query["heartbeat"] == "7"
