@@ -4,12 +4,16 @@ emulator; rows of docs/features.md."""
 from __future__ import annotations
 
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from tests.support.asker import asking
 from tests.support.broker import Namespace
+from tests.support.http_proxy import http_proxy
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 from websockets.asyncio.client import connect
@@ -200,3 +204,53 @@ async def test_temporary_key_is_made_for_who_asks_and_opens_a_session(
     everywhere += str(speaker.ears.streams)
     assert answer.key_value not in everywhere
     assert secret not in everywhere
+
+
+async def test_recogniser_behind_a_proxy_with_a_certificate_of_ones_own_serves_streams(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert("127.0.0.1").configure_cert(shown)
+    async with (
+        serve("ledger", tls=shown) as upstream,
+        http_proxy("user:hush-proxy") as proxy,
+        running_worker(
+            namespace.url,
+            upstream.url,
+            SPEECHMQ_UPSTREAM__CA_FILE=str(tmp_path / "ca.pem"),
+            SPEECHMQ_UPSTREAM__PROXY=proxy.url,
+        ) as worker,
+        speaking(namespace.url) as speaker,
+    ):
+        await stream(speaker, "one")
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said([1, 2, 3])
+    assert proxy.asked == [f"127.0.0.1:{upstream.port}"]
+    assert "hush" not in str(worker.lines)
+
+
+async def test_stream_returns_to_the_first_region_once_it_is_well(namespace: Namespace) -> None:
+    """It is led away by a region that is down, and goes back when its session is replaced."""
+    async with (
+        serve("ledger") as first,
+        serve("ledger") as second,
+        running_worker(
+            namespace.url,
+            first.url,
+            SPEECHMQ_UPSTREAM__FALLBACK_URLS=f'["{second.url}"]',
+            SPEECHMQ_SESSION__SUSPEND_AFTER="1",
+        ),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        first.faults.add("refuse status=503 times=1")
+        await speaker.start("one")
+        seq = await speaker.say("one", [1, 2, 3], finish=False)
+        await ears.wait_for(lambda: bool(ears.of("one", "StreamInfo")))
+        assert (len(first.sessions), len(second.sessions)) == (0, 1)
+        await speaker.say("one", [4, 5, 6], first_seq=seq)
+        await ears.until_over("one")
+        assert (len(first.sessions), len(second.sessions)) == (1, 1)
+    assert ears.words("one") == said([1, 2, 3, 4, 5, 6])

@@ -24,12 +24,10 @@ from yarl import URL
 from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
 from ..settings import UpstreamSettings
 from .messages import Received, UnknownReceived, decode
-from .network import Network
+from .network import PROXY_SETTING, PROXY_UNUSABLE, Network
 from .regions import shown
 
 ABNORMAL_CLOSURE = 1006
-PROXY_SETTING = "SPEECHMQ_UPSTREAM__PROXY"
-PROXY_UNUSABLE = f"the proxy that the environment names is none; set {PROXY_SETTING} instead"
 
 
 @dataclass(slots=True)
@@ -108,7 +106,6 @@ async def _dial(dialling: Dialling, key: SecretStr | None) -> ClientConnection:
         status = error.response.status_code
         raise HandshakeRefused(url, status, dialling.key_setting) from error
     except (InvalidProxy, ImportError):
-        # The library's own text holds the proxy's password.
         raise UpstreamUnreachable(f"no connection to {url}: {PROXY_UNUSABLE}") from None
     except ProxyError as error:
         reason = f"{error}; check {PROXY_SETTING} and that the proxy may connect there"

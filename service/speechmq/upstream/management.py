@@ -16,7 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from ..errors import KeyRefused, KeyUnavailable
-from .network import Network
+from .network import PROXY_UNUSABLE, Network
 
 # Another try may help behind these; other answers of 400 to 499 are final.
 PASSING = frozenset(
@@ -54,7 +54,7 @@ class ManagementApi:
         if client_ref is not None:
             wanted["client_ref"] = client_ref
         try:
-            async with asyncio.timeout(self.timeout), self.network.http_client() as client:
+            async with asyncio.timeout(self.timeout), self._client() as client:
                 answer = await client.post(
                     f"{self.url.rstrip('/')}/api_keys",
                     params={"type": "rt"},
@@ -64,9 +64,15 @@ class ManagementApi:
                 )
         except (TimeoutError, httpx.TimeoutException) as error:
             raise KeyUnavailable(self.url, f"no answer within {self.timeout:g} s") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise KeyUnavailable(self.url, str(error) or type(error).__name__) from error
         return self._key_of(answer)
+
+    def _client(self) -> httpx.AsyncClient:
+        try:
+            return self.network.http_client()
+        except (ValueError, ImportError):
+            raise KeyUnavailable(self.url, PROXY_UNUSABLE) from None
 
     def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}

@@ -13,6 +13,10 @@ from websockets.uri import parse_uri
 
 from ..settings import DIRECT, UpstreamSettings
 
+PROXY_SETTING = "SPEECHMQ_UPSTREAM__PROXY"
+# The libraries' own words hold the proxy's password.
+PROXY_UNUSABLE = f"the proxy that the environment names is none; set {PROXY_SETTING} instead"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -40,12 +44,18 @@ class Network:
         return options
 
     def proxy_for(self, url: str) -> Proxy | None:
-        """The proxy by which the WebSocket at ``url`` is reached, if there is one."""
+        """The proxy by which the WebSocket at ``url`` is reached, if there is one.
+
+        Raises ``InvalidProxy`` when the environment names one that is none.
+        """
         told = get_proxy(parse_uri(url)) if self.proxy is None else self._proxy_url
         return None if told is None else parse_proxy(told)
 
     def http_client(self) -> httpx.AsyncClient:
-        """Follows no redirect: a key would go where nobody meant it to."""
+        """Follows no redirect: a key would go where nobody meant it to.
+
+        Raises ``ValueError`` or ``ImportError`` when the environment names a proxy that is none.
+        """
         proxy = self._proxy_url
         return httpx.AsyncClient(
             verify=self.tls,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
-from websockets.exceptions import InvalidHandshake, ProxyError
+from websockets.exceptions import InvalidHandshake, InvalidProxy, ProxyError
 from yarl import URL
 
 from speechmq.errors import (
@@ -21,7 +21,7 @@ from speechmq.errors import (
     UpstreamUnreachable,
 )
 from speechmq.settings import DEFAULT_CREDENTIAL, UpstreamSettings, variable
-from speechmq.upstream.connection import PROXY_SETTING, Connection, open_connection
+from speechmq.upstream.connection import Connection, open_connection
 from speechmq.upstream.messages import (
     ErrorReceived,
     InfoReceived,
@@ -30,6 +30,7 @@ from speechmq.upstream.messages import (
     end_of_stream,
     start_recognition,
 )
+from speechmq.upstream.network import PROXY_SETTING, PROXY_UNUSABLE
 from speechmq.upstream.regions import shown
 from speechmq.upstream.service import Access, Upstream
 
@@ -129,7 +130,13 @@ async def _findings_of(
 async def _network_findings(access: Access, url: str, subject: Subject) -> AsyncIterator[Finding]:
     """Of the proxy, where there is one: nobody else needs to be reached from here."""
     seconds = access.settings.connect_timeout
-    proxy = access.network.proxy_for(url)
+    try:
+        proxy = access.network.proxy_for(url)
+    except InvalidProxy:
+        yield failed(
+            f"{subject} proxy", PROXY_UNUSABLE, f"mend HTTPS_PROXY, or set {PROXY_SETTING}"
+        )
+        return
     if proxy is not None:
         async for finding in network_findings(
             f"{subject} proxy", proxy.host, proxy.port, PROXY_SETTING, seconds
