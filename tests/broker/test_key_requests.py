@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -175,6 +179,19 @@ async def test_start_that_bears_a_reply_to_is_answered_by_events_alone(
         await speaker.say("one", [1])
         await speaker.ears.until_over("one")
     assert (await namespace.queues())["speechmq.dead"].ready == 0
+
+
+async def test_program_of_the_page_runs_as_shown(namespace: Namespace) -> None:
+    page = (Path(__file__).parents[2] / "docs/upstream.md").read_text()
+    [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    async with key_service(namespace):
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "AMQP_URL": namespace.url},
+        )
+        printed, _ = await running.communicate()
+    assert f"It prints `{printed.decode().strip()}`" in page
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["queue", "direct"])

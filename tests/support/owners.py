@@ -20,7 +20,7 @@ from speechmq.broker.topology import StreamTopology
 from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
-from speechmq_schemas import Names
+from speechmq_schemas import Names, StartStream
 
 NAMES = Names()
 
@@ -32,7 +32,10 @@ class ByHand:
     channel: AbstractChannel
 
     async def admit(self, stream_id: str, *, claims: int = 1, **config: Any) -> StreamTopology:
-        start = start_of(stream_id, **config)
+        return await self.admit_start(start_of(stream_id, **config), claims=claims)
+
+    async def admit_start(self, start: StartStream, *, claims: int = 1) -> StreamTopology:
+        stream_id = start.stream_id
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         defaults = BrokerSettings()
         queues = topology.per_stream(
