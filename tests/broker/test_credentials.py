@@ -8,7 +8,6 @@ from tests.support.owners import by_hand, running_manager
 from tests.support.speaker import speaking, start_of
 
 from speechmq_emulator.server import serve
-from speechmq_schemas import StreamFailed
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,7 +39,7 @@ async def test_claim_that_this_worker_s_settings_do_not_allow_fails_its_stream(
             lambda found: found["speechmq.dead"].ready == 1 and "speechmq.stream.one" not in found
         )
         assert running.streams == []
-    [failed]: list[StreamFailed] = speaker.ears.of("one")
+    [failed] = speaker.ears.of("one", "StreamFailed")
     assert (failed.code, failed.retryable) == (code, True)
     assert told in failed.reason
     assert "speechmq.state.one" not in queues
