@@ -18,7 +18,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 
 from speechmq.errors import HandshakeRefused, KeyRefused, KeyUnavailable, UpstreamUnreachable
-from speechmq.settings import UpstreamSettings
 from speechmq.upstream.connection import Connection
 from speechmq.upstream.messages import (
     InfoReceived,
@@ -27,6 +26,7 @@ from speechmq.upstream.messages import (
     start_recognition,
 )
 from speechmq.upstream.service import Access, Upstream
+from speechmq.upstream_settings import UpstreamSettings
 from speechmq_emulator.server import Emulator, serve
 
 KEY = "hush-key"

@@ -22,7 +22,7 @@ from websockets.exceptions import (
 from yarl import URL
 
 from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
-from ..settings import UpstreamSettings
+from ..upstream_settings import UpstreamSettings
 from .messages import Received, UnknownReceived, decode
 from .network import PROXY_SETTING, PROXY_UNUSABLE, Network
 from .regions import shown

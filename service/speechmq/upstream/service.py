@@ -19,7 +19,7 @@ from speechmq_schemas import (
 )
 
 from ..errors import UNAUTHORISED, HandshakeRefused
-from ..settings import DEFAULT_CREDENTIAL, CredentialSettings, UpstreamSettings, variable
+from ..upstream_settings import DEFAULT_CREDENTIAL, CredentialSettings, UpstreamSettings, variable
 from .account import Account
 from .connection import Connection, Dialling, open_connection
 from .keys import Keys, OwnKey, TemporaryKeys

@@ -20,7 +20,6 @@ from speechmq.errors import (
     UpstreamLost,
     UpstreamUnreachable,
 )
-from speechmq.settings import DEFAULT_CREDENTIAL, UpstreamSettings, variable
 from speechmq.upstream.connection import Connection, open_connection
 from speechmq.upstream.messages import (
     ErrorReceived,
@@ -33,6 +32,7 @@ from speechmq.upstream.messages import (
 from speechmq.upstream.network import PROXY_SETTING, PROXY_UNUSABLE
 from speechmq.upstream.regions import shown
 from speechmq.upstream.service import Access, Upstream
+from speechmq.upstream_settings import DEFAULT_CREDENTIAL, UpstreamSettings, variable
 
 from .finding import Finding, Verdict, clock_finding, failed, ok, unknown, warning
 from .network import network_findings, tls_reason
