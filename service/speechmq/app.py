@@ -188,7 +188,7 @@ class Worker:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
         admission = Admission(plane, self._settings.broker, upstream.access)
-        keys = KeyRequests(plane, names, upstream.temporary_key)
+        keys = KeyRequests(side, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

@@ -23,26 +23,27 @@ from speechmq_schemas import (
 
 from ..errors import KeyRefused, KeyUnavailable
 from .dead_letters import Letter, bury
-from .plane import DataPlane, close_quietly
 from .replies import refusal, reply, require_asker
+from .side_channel import SideChannel
 
 # Seconds for which an answer without a key is kept for its asker.
 KEEP_FAILURE = 60.0
 
 
 class KeyRequests:
-    """Works on the data plane; its caller delivers the requests and settles them.
+    """Works beside the data plane, which a stranger's queue that is being deleted may not cost its
+    connection; its caller delivers the requests and settles them.
 
     ``make`` raises ``ContractError``, ``KeyRefused`` and ``KeyUnavailable``.
     """
 
     def __init__(
         self,
-        plane: DataPlane,
+        side: SideChannel,
         names: Names,
         make: Callable[[CreateTemporaryKey], Awaitable[TemporaryKey]],
     ) -> None:
-        self._plane = plane
+        self._side = side
         self._names = names
         self._make = make
 
@@ -51,11 +52,7 @@ class KeyRequests:
 
         One that is delivered again is answered again: its asker may never have had a key.
         """
-        channel = await self._plane.channel()
-        try:
-            await self._answer(channel, asked)
-        finally:
-            await close_quietly(channel)
+        await self._answer(await self._side.channel(), asked)
 
     async def _answer(self, channel: AbstractChannel, asked: AmqpMessage) -> None:
         try:
