@@ -53,6 +53,7 @@ from .events import (
 )
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
 from .transcript import Transcript, Turn, Word, join_words, words_of
+from .unknown import unknown_fields
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -103,5 +104,6 @@ __all__ = [
     "stream_routing_key",
     "to_command",
     "to_event",
+    "unknown_fields",
     "words_of",
 ]

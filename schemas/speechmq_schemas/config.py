@@ -1,8 +1,9 @@
 """Recognition settings, with the field names and ranges of Speechmatics' ``StartRecognition``.
 
-Unknown fields are kept and passed on, because the upstream API grows faster than this contract;
-known fields with a wrong value are refused. A list is read up to its first wrong item: one with a
-hundred thousand of them would take longer to complain about than to read.
+Unknown fields are kept and passed on with a warning, because the upstream API grows faster than
+this contract; known fields with a wrong value are refused. What is read here instead of being
+passed on, the audio's format above all, has no unknown fields. A list is read up to its first
+wrong item: one with a hundred thousand of them would take longer to complain about than to read.
 """
 
 from __future__ import annotations
@@ -201,3 +202,4 @@ class TranscriptionConfig(OpenModel):
     model: Literal["standard", "enhanced", "melia-1"] | None = None
     punctuation_overrides: PunctuationOverrides | None = None
     conversation_config: ConversationConfig | None = None
+    channel_diarization_labels: Annotated[list[str], Field(fail_fast=True)] | None = None

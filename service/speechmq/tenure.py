@@ -327,8 +327,11 @@ class Tenure:
 
 
 def spec_of(start: StartStream) -> StreamSpec:
-    """The start in the terms of the session core."""
-    body = start.model_dump(by_alias=True, exclude_unset=True)
+    """The start in the terms of the session core.
+
+    Null is as good as absent, but upstream would refuse it.
+    """
+    body = start.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
     return StreamSpec(
         stream_id=start.stream_id,
         encoding=start.audio_format.encoding,

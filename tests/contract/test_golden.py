@@ -2,14 +2,19 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from speechmq_schemas import AmqpMessage, from_command, from_event, to_command, to_event
+from speechmq_schemas import (
+    AmqpMessage,
+    from_command,
+    from_event,
+    to_command,
+    to_event,
+    unknown_fields,
+)
 from speechmq_schemas.commands import COMMANDS
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -53,17 +58,6 @@ def golden(name: str) -> AmqpMessage:
         headers=stored["headers"],
         **properties,
     )
-
-
-def unknown_fields(model: object, path: str = "") -> Iterator[str]:
-    """Paths of what was read only because unknown fields are kept."""
-    if isinstance(model, list):
-        for item in model:
-            yield from unknown_fields(item, path)
-    if isinstance(model, BaseModel):
-        yield from (f"{path}{name}" for name in model.model_extra or {})
-        for name in type(model).model_fields:
-            yield from unknown_fields(getattr(model, name), f"{path}{name}.")
 
 
 def rewritten(message: AmqpMessage) -> AmqpMessage:

@@ -23,6 +23,7 @@ from speechmq_schemas import (
     ForceEndOfUtterance,
     GetSpeakers,
     MidSessionConfig,
+    StreamAccepted,
     TranslationConfig,
     UpdateConfig,
 )
@@ -291,3 +292,40 @@ async def test_entities_forms_bear_the_stream_s_times_after_a_loss(namespace: Na
             pytest.approx(3.2),
             pytest.approx(3.4),
         )
+
+
+async def test_unknown_fields_of_a_start_are_passed_on_with_a_warning(
+    namespace: Namespace,
+) -> None:
+    """The emulator refuses them as the service would, which shows that they came to it."""
+    vocabulary = ["plain", {"content": "gnocchi", "stress": "first"}]
+    config = {"additional_vocab": vocabulary, "brand_new": {"x": None}}
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker, config)
+        await speaker.ears.until_over("one")
+    accepted, warning, failed = speaker.ears.of("one")
+    assert type(accepted) is StreamAccepted
+    assert warning.code == "unknown_field"
+    assert [one["path"] for one in warning.fields] == [
+        "transcription_config.brand_new",
+        "transcription_config.additional_vocab.1.stress",
+    ]
+    assert (failed.code, failed.retryable) == ("invalid_config", False)
+    assert "transcription_config.brand_new" in failed.reason
+
+
+async def test_one_model_hears_any_language(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker, {"language": "multi", "model": "melia-1", "domain": None})
+        await say(speaker, [1, 2, 3])
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said([1, 2, 3])
+    assert speaker.ears.of("one", "StreamWarning", "StreamFailed") == []

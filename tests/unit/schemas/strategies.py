@@ -97,6 +97,7 @@ transcription_configs = _instances(
             {},
             {"permitted_marks": st.lists(st.sampled_from([".", "。", "all"]), max_size=2)},
         ),
+        "channel_diarization_labels": st.none() | st.lists(text, max_size=2),
     },
 )
 
@@ -210,6 +211,7 @@ _translation: Fields = {
         max_size=2,
     ),
 }
+_fields: Fields = {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)}
 _totals: Fields = {
     **dict.fromkeys(("received_seconds", "finalised_seconds", "gap_seconds"), numbers),
     **dict.fromkeys(("chunks", "duplicates", "finals"), st.integers()),
@@ -227,14 +229,16 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "StreamDetached": _instances(events.StreamDetached, {**_stream, "reason": text}),
     "StreamInfo": _instances(events.StreamInfo, {**_stream, "code": text, "reason": text}),
-    "StreamWarning": _instances(events.StreamWarning, {**_stream, "code": text, "reason": text}),
+    "StreamWarning": _instances(
+        events.StreamWarning, {**_stream, "code": text, "reason": text}, _fields
+    ),
     "StreamEnded": _instances(
         events.StreamEnded, {**_stream, **_totals, "reason": st.sampled_from(["end", "idle"])}
     ),
     "StreamFailed": _instances(
         events.StreamFailed,
         {"stream_id": text, "code": text, "reason": text, "retryable": st.booleans()},
-        {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)},
+        _fields,
     ),
     "PartialTranscript": _instances(events.PartialTranscript, _transcript, _forced),
     "FinalTranscript": _instances(events.FinalTranscript, _transcript, _forced),
