@@ -9,13 +9,17 @@ from .amqp import (
     CommandMessage,
     from_command,
     from_event,
+    from_reply,
+    from_request,
     message_id,
     to_command,
     to_event,
+    to_reply,
 )
 from .commands import (
     AudioChunk,
     Command,
+    CreateTemporaryKey,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
@@ -51,6 +55,7 @@ from .events import (
     StreamWarning,
     UpstreamMessage,
 )
+from .replies import Reply, RequestFailed, TemporaryKey
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
 from .transcript import Transcript, Turn, Word, join_words, words_of
 from .unknown import unknown_fields
@@ -66,6 +71,7 @@ __all__ = [
     "Command",
     "CommandMessage",
     "ContractError",
+    "CreateTemporaryKey",
     "EndOfUtterance",
     "EndStream",
     "Event",
@@ -79,6 +85,8 @@ __all__ = [
     "PartialTranscript",
     "PartialTranslation",
     "RawAudioFormat",
+    "Reply",
+    "RequestFailed",
     "SpeakersResult",
     "StartStream",
     "StreamAccepted",
@@ -89,6 +97,7 @@ __all__ = [
     "StreamResumed",
     "StreamStarted",
     "StreamWarning",
+    "TemporaryKey",
     "Transcript",
     "TranscriptionConfig",
     "TranslationConfig",
@@ -99,11 +108,14 @@ __all__ = [
     "event_routing_key",
     "from_command",
     "from_event",
+    "from_reply",
+    "from_request",
     "join_words",
     "message_id",
     "stream_routing_key",
     "to_command",
     "to_event",
+    "to_reply",
     "unknown_fields",
     "words_of",
 ]

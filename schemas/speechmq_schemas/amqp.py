@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from .commands import COMMANDS, AudioChunk, Command, StartStream
+from .commands import COMMANDS, AudioChunk, Command, CreateTemporaryKey, StartStream
 from .errors import ContractError, FieldError, excerpt
 from .events import EVENTS, Event, Translation, UpstreamMessage
+from .replies import REPLIES, Reply
 from .routing import (
     SCHEMA_VERSION,
     START_ROUTING_KEY,
+    TEMPORARY_KEY_ROUTING_KEY,
     addressable,
     event_routing_key,
     is_stream_id,
@@ -66,6 +68,7 @@ class AmqpMessage:
     content_type: str = JSON
     message_id: str | None = None
     correlation_id: str | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def from_command(
 
     ``headers``, ``traceparent`` for one, are sent beside the contract's own. Raises
     ``ContractError`` for a ``stream_id`` that is none or is not the command's, and for audio
-    that does not belong to a chunk.
+    that does not belong to a chunk. ``from_request`` writes what belongs to no stream.
     """
     _check_outgoing(stream_id, command, audio)
     name = type(command).__name__
@@ -108,10 +111,34 @@ def _check_outgoing(stream_id: str, command: Command, audio: bytes) -> None:
     if not is_stream_id(stream_id):
         reason = "a stream id has 1 to 128 letters, digits, '_' and '-'"
         raise _invalid(name, "stream_id", f"{reason}, unlike {excerpt(repr(stream_id), 60)}")
+    if isinstance(command, CreateTemporaryKey):
+        raise _invalid(name, "stream_id", "belongs to no stream: use from_request")
     if isinstance(command, StartStream) and command.stream_id != stream_id:
         raise _invalid(name, "stream_id", f"is {command.stream_id!r}, to be sent as {stream_id!r}")
     if audio and not isinstance(command, AudioChunk):
         raise _invalid(name, "audio", "only an AudioChunk carries audio")
+
+
+def from_request(
+    request: CreateTemporaryKey,
+    *,
+    reply_to: str,
+    correlation_id: str | None = None,
+    headers: Mapping[str, Any] = _NO_HEADERS,
+) -> AmqpMessage:
+    """The message that asks for something that belongs to no stream, for ``Names.inbound``.
+
+    ``reply_to`` is the queue that the answer is published to, or ``amq.rabbitmq.reply-to`` when
+    the asker consumes from that on the same channel; the answer repeats ``correlation_id``.
+    """
+    return AmqpMessage(
+        routing_key=TEMPORARY_KEY_ROUTING_KEY,
+        type=type(request).__name__,
+        body=_encode(request),
+        headers=dict(headers),
+        correlation_id=correlation_id,
+        reply_to=reply_to,
+    )
 
 
 def to_command(message: AmqpMessage) -> CommandMessage:
@@ -129,7 +156,7 @@ def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
     if len(message.body) > MAX_COMMAND_BODY:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
-    if model is StartStream:
+    if model in (StartStream, CreateTemporaryKey):
         return CommandMessage(_decode(model, message.body))
     return CommandMessage(_decode_placed(model, _seq(message), message.body or b"{}"))
 
@@ -209,6 +236,31 @@ def _read_upstream(message: AmqpMessage) -> UpstreamMessage:
     if not isinstance(body, dict):
         raise _invalid(message.type, "", "the body should be an object")
     return UpstreamMessage.model_validate({**body, "stream_id": message.correlation_id})
+
+
+def from_reply(
+    reply: Reply, asked: AmqpMessage, *, headers: Mapping[str, Any] = _NO_HEADERS
+) -> AmqpMessage:
+    """The answer to ``asked``, to be published to the default exchange.
+
+    Its routing key is the queue that the asker named, which is nothing if it named none.
+    """
+    return AmqpMessage(
+        routing_key=asked.reply_to or "",
+        type=type(reply).__name__,
+        body=_encode(reply),
+        headers={**headers, "schema_version": SCHEMA_VERSION},
+        correlation_id=asked.correlation_id,
+    )
+
+
+def to_reply(message: AmqpMessage) -> Reply:
+    """Reads an answer; a type that this version does not know raises ``ContractError``."""
+    model = _named(REPLIES, message.type)
+    try:
+        return _decode(model, message.body)
+    except ValidationError as error:
+        raise ContractError.from_validation(message.type, error) from error
 
 
 def _named(models: Mapping[str, type[_Model]], name: str) -> type[_Model]:

@@ -31,6 +31,7 @@ EVENT_ROUTES: dict[str, str] = {
 }
 
 START_ROUTING_KEY = "start"
+TEMPORARY_KEY_ROUTING_KEY = "temporary-key"
 
 
 def is_stream_id(text: str) -> bool:
@@ -105,6 +106,10 @@ class Names:
     @property
     def early(self) -> str:
         return f"{self.namespace}.early"
+
+    @property
+    def temporary_key(self) -> str:
+        return f"{self.namespace}.temporary-key"
 
     @property
     def claims(self) -> str:
