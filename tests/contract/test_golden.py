@@ -111,7 +111,7 @@ def test_golden_message_says_the_same_after_reading(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"UpstreamMessage"}))
 def test_golden_message_has_no_field_that_is_unknown_today(name: str) -> None:
     message = golden(name)
-    read: BaseModel
+    read: object
     if name in REPLIES:
         read = to_reply(message)
     else:
