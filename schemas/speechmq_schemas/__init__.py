@@ -23,6 +23,7 @@ from .commands import (
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
+    GetStreamStatus,
     StartStream,
     UpdateConfig,
 )
@@ -55,7 +56,7 @@ from .events import (
     StreamWarning,
     UpstreamMessage,
 )
-from .replies import Reply, RequestFailed, TemporaryKey
+from .replies import Reply, RequestFailed, StreamStatus, TemporaryKey
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
 from .transcript import Transcript, Turn, Word, join_words, words_of
 from .unknown import unknown_fields
@@ -80,6 +81,7 @@ __all__ = [
     "FinalTranslation",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "GetStreamStatus",
     "MidSessionConfig",
     "Names",
     "PartialTranscript",
@@ -96,6 +98,7 @@ __all__ = [
     "StreamInfo",
     "StreamResumed",
     "StreamStarted",
+    "StreamStatus",
     "StreamWarning",
     "TemporaryKey",
     "Transcript",

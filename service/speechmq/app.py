@@ -24,7 +24,8 @@ from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
-from .broker.topology import declare, shared
+from .broker.status import UnownedStatus
+from .broker.topology import declare, topologies
 from .errors import (
     BrokerError,
     BrokerLost,
@@ -173,7 +174,8 @@ class Worker:
     async def _declare(self, channel: AbstractChannel, names: Names) -> None:
         try:
             with translated("declaring exchanges and queues"):
-                await declare(channel, shared(names, self._settings.broker.queue_type))
+                for topology in topologies(names, self._settings.broker):
+                    await declare(channel, topology)
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise TopologyMismatch(error.__cause__) from error
@@ -182,7 +184,9 @@ class Worker:
     def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
+        admission = Admission(plane, self._settings.broker)
+        unowned = UnownedStatus(plane, side, names)
+        return ControlPlane(self._settings, admission, early, unowned)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

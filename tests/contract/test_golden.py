@@ -10,6 +10,7 @@ import pytest
 from speechmq_schemas import (
     AmqpMessage,
     CreateTemporaryKey,
+    GetStreamStatus,
     from_command,
     from_event,
     from_reply,
@@ -35,6 +36,7 @@ NAMES = [
     "FinalTranslation",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "GetStreamStatus",
     "PartialTranscript",
     "PartialTranslation",
     "RequestFailed",
@@ -47,6 +49,7 @@ NAMES = [
     "StreamInfo",
     "StreamResumed",
     "StreamStarted",
+    "StreamStatus",
     "StreamWarning",
     "TemporaryKey",
     "UpdateConfig",
@@ -78,7 +81,7 @@ def rewritten(message: AmqpMessage) -> AmqpMessage:
         return from_reply(to_reply(message), asked, headers=message.headers)
     if message.type in COMMANDS:
         read = to_command(message)
-        if isinstance(read.command, CreateTemporaryKey):
+        if isinstance(read.command, CreateTemporaryKey | GetStreamStatus):
             return from_request(
                 read.command,
                 reply_to=message.reply_to or "",

@@ -24,6 +24,7 @@ from ..settings import Settings
 from .admission import Admission
 from .early import EarlyAudio
 from .plane import broker_url
+from .status import UnownedStatus, is_status_question
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,19 @@ async def _as_it_came(message: Message) -> Message:
 
 
 class ControlPlane:
-    """Delivers starts to ``admission`` and early audio to ``early``."""
+    """Delivers starts to ``admission``, early audio to ``early``, and to ``unowned`` what is asked
+    about streams that no worker has."""
 
-    def __init__(self, settings: Settings, admission: Admission, early: EarlyAudio) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        early: EarlyAudio,
+        unowned: UnownedStatus,
+    ) -> None:
         self._admission = admission
         self._early = early
+        self._unowned = unowned
         names = Names(settings.broker.namespace)
         # Without types and with the message for its own body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
@@ -67,7 +76,10 @@ class ControlPlane:
     def _subscribe(self, queue: str, prefetch: int, receive: Callable[[Message], Any]) -> None:
         """The queue's arguments are the topology's to declare."""
         subscriber = self._broker.subscriber(
-            RabbitQueue(queue, declare=False), channel=Channel(prefetch_count=prefetch)
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            # Else FastStream answers by itself to whatever queue a message names in `reply_to`.
+            no_reply=True,
         )
         subscriber(receive)
 
@@ -99,7 +111,9 @@ class ControlPlane:
         await self._settle(message, self._admission.admit)
 
     async def _on_early(self, message: Message) -> None:
-        await self._settle(message, self._early.forward)
+        """Audio of a stream without a queue, or a question about one without an owner."""
+        is_question = is_status_question(message.raw_message.routing_key or "")
+        await self._settle(message, self._unowned.answer if is_question else self._early.forward)
 
     async def _settle(
         self, message: Message, work: Callable[[AmqpMessage, bool], Awaitable[None]]
@@ -125,4 +139,5 @@ def read_message(raw: IncomingMessage) -> AmqpMessage:
         headers=dict(raw.headers),
         content_type=raw.content_type or "",
         correlation_id=raw.correlation_id,
+        reply_to=raw.reply_to,
     )

@@ -295,6 +295,10 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "UpstreamMessage": _instances(events.UpstreamMessage, {**_stream, "message": words}),
 }
+requests: SearchStrategy[commands.Request] = key_requests | st.builds(
+    commands.GetStreamStatus, stream_id=stream_ids
+)
+
 REPLY_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     "TemporaryKey": _instances(
         replies.TemporaryKey,
@@ -303,6 +307,19 @@ REPLY_STRATEGIES: dict[str, SearchStrategy[Any]] = {
             "ttl": st.integers(60, 86_400),
             "expires_at": st.datetimes(timezones=st.just(UTC)),
             "url": text,
+        },
+    ),
+    "StreamStatus": _instances(
+        replies.StreamStatus,
+        {"stream_id": stream_ids, "state": st.sampled_from(["waiting", "streaming"])},
+        {
+            "epoch": st.none() | st.integers(),
+            "worker": st.none() | text,
+            "since": st.none() | st.datetimes(timezones=st.just(UTC)),
+            "received_seconds": st.none() | seconds,
+            "finalised_seconds": st.none() | seconds,
+            "gap_seconds": st.none() | seconds,
+            "lag_seconds": st.none() | seconds,
         },
     ),
     "RequestFailed": _instances(
