@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from .base import ContractModel, NonEmpty, OpenModel
+from .errors import MAX_PATH, excerpt
 
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
 
@@ -150,6 +151,19 @@ Language = Annotated[
 ]
 
 
+def _known_altogether(config: OpenModel) -> OpenModel:
+    if config.model_extra:
+        raise PydanticCustomError(
+            "unknown_field",
+            "Upstream would end the session over a field that it does not know: {name}",
+            {"name": excerpt(next(iter(config.model_extra)), MAX_PATH)},
+        )
+    return config
+
+
+_KNOWN_ALTOGETHER = AfterValidator(_known_altogether)
+
+
 class MidSessionConfig(ContractModel):
     """What may be changed while a stream runs; absent fields stay as they are.
 
@@ -162,9 +176,9 @@ class MidSessionConfig(ContractModel):
     ) = None
     max_delay: Annotated[float, Field(ge=0.7, le=4)] | None = None
     max_delay_mode: Literal["flexible", "fixed"] | None = None
-    audio_filtering_config: AudioFilteringConfig | None = None
+    audio_filtering_config: Annotated[AudioFilteringConfig, _KNOWN_ALTOGETHER] | None = None
     enable_partials: bool | None = None
-    conversation_config: ConversationConfig | None = None
+    conversation_config: Annotated[ConversationConfig, _KNOWN_ALTOGETHER] | None = None
 
 
 class TranslationConfig(OpenModel):

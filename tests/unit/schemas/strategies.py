@@ -116,7 +116,10 @@ mid_session_configs = _instances(
         "enable_partials": st.none() | st.booleans(),
         "conversation_config": st.none()
         | _instances(
-            config.ConversationConfig, {}, {"end_of_utterance_silence_trigger": st.floats(0, 2)}
+            config.ConversationConfig,
+            {},
+            {"end_of_utterance_silence_trigger": st.floats(0, 2)},
+            extra=False,
         ),
     },
     extra=False,

@@ -17,6 +17,7 @@ from tests.unit.schemas.strategies import (
     json_values,
     mid_session_configs,
     patient,
+    seqs,
     starts,
 )
 
@@ -69,8 +70,10 @@ def bodies(draw: DrawFn, name: str) -> Any:
     elif name == "UpdateConfig":
         config = draw(mid_session_configs)
         whole = {"transcription_config": json.loads(config.model_dump_json(exclude_unset=True))}
-    if draw(st.booleans()):
+    if draw(st.integers(0, 9)) == 0:
         return draw(json_values | json_objects | ODD)
+    if draw(st.integers(0, 3)) == 0:
+        return {**whole, **draw(json_objects)}
     return replaced(whole, draw(st.sampled_from(places(whole))), draw(json_values | ODD))
 
 
@@ -79,7 +82,7 @@ def messages(draw: DrawFn) -> AmqpMessage:
     name = draw(st.sampled_from([name for name in COMMANDS if name != "AudioChunk"]))
     example = EXAMPLES[name]
     body = json.dumps(draw(bodies(name)))
-    seq = {"seq": draw(st.integers(-1, 2**64))} if "seq" in example.headers else {}
+    seq = {"seq": draw(seqs | st.sampled_from([-1, 0, 2**63]))} if "seq" in example.headers else {}
     return AmqpMessage(example.routing_key, name, body.encode(), seq, reply_to="q")
 
 
