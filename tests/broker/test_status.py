@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import aio_pika
@@ -125,12 +124,10 @@ async def test_command_tells_in_lines_and_by_its_exit_code(namespace: Namespace)
         await speaker.start("one")
         await speaker.say("one", [1], finish=False)
         await asker.until("one", lambda told: bool(getattr(told, "lag_seconds", 0)))
-        told, as_json, unknown, pattern = await asyncio.gather(
-            run_speechmq("status", "one", "--url", namespace.url),
-            run_speechmq("status", "one", "--json", "--url", namespace.url),
-            run_speechmq("status", "two", "--url", namespace.url),
-            run_speechmq("status", "a.*", "--url", namespace.url),
-        )
+        told, as_json, unknown, pattern = [
+            await run_speechmq("status", *words, "--url", namespace.url)
+            for words in (("one",), ("one", "--json"), ("two",), ("a.*",))
+        ]
     lines = dict(line.split(maxsplit=1) for line in told.out.splitlines())
     assert lines["stream"] == "one"
     assert lines["state"].startswith("connecting: ")
