@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
@@ -21,6 +21,8 @@ from speechmq_schemas.amqp import JSON, OUTSIDE_BODY, AmqpMessage
 from speechmq_schemas.commands import (
     COMMANDS,
     CreateTemporaryKey,
+    GetStreamStatus,
+    Request,
     Seq,
     StartStream,
     StreamId,
@@ -34,13 +36,14 @@ from speechmq_schemas.events import (
 )
 from speechmq_schemas.examples import EXAMPLES, STREAM_ID
 from speechmq_schemas.json_schema import body_schemas, json_schema
-from speechmq_schemas.replies import REPLIES
+from speechmq_schemas.replies import REPLIES, RequestFailed, StreamStatus, TemporaryKey
 from speechmq_schemas.routing import (
     EVENT_ROUTES,
     SCHEMA_VERSION,
     START_ROUTING_KEY,
     TEMPORARY_KEY_ROUTING_KEY,
     Names,
+    status_routing_key,
 )
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
@@ -51,7 +54,7 @@ PUBLISHED_AT = 1_795_363_200  # 2026-11-22 16:00 UTC, in every example
 TRANSIENT = (PartialTranscript, PartialTranslation)
 
 MODELS: Mapping[str, type[BaseModel]] = {**COMMANDS, **EVENTS, **REPLIES}
-REQUESTS = frozenset({CreateTemporaryKey.__name__})
+REQUESTS = frozenset(model.__name__ for model in get_args(Request))
 
 
 def artefacts() -> dict[str, str]:
@@ -196,6 +199,9 @@ def _command_channels() -> dict[str, Any]:
         "temporaryKey": _channel(
             TEMPORARY_KEY_ROUTING_KEY, exchange, "direct", [CreateTemporaryKey.__name__]
         ),
+        "status": _channel(
+            status_routing_key("{stream_id}"), exchange, "direct", [GetStreamStatus.__name__]
+        ),
     }
 
 
@@ -249,12 +255,18 @@ def _command_operations() -> dict[str, Any]:
         ),
         "receiveTemporaryKey": {
             **_operation("receive", "temporaryKey", "Makes temporary keys", binding),
-            "reply": {
-                "channel": _ref("channels/replies"),
-                "messages": [_ref(f"channels/replies/messages/{name}") for name in REPLIES],
-            },
+            "reply": _answers(TemporaryKey, RequestFailed),
+        },
+        "receiveStatus": {
+            **_operation("receive", "status", "Tells how a stream is doing", binding),
+            "reply": _answers(StreamStatus, RequestFailed),
         },
     }
+
+
+def _answers(*models: type[BaseModel]) -> dict[str, Any]:
+    messages = [_ref(f"channels/replies/messages/{model.__name__}") for model in models]
+    return {"channel": _ref("channels/replies"), "messages": messages}
 
 
 def _event_operations() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from .commands import (
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
+    GetStreamStatus,
     StartStream,
     UpdateConfig,
 )
@@ -55,9 +56,10 @@ from .events import (
     StreamWarning,
     UpstreamMessage,
 )
-from .replies import Reply, RequestFailed, TemporaryKey
+from .replies import Reply, RequestFailed, StreamStatus, TemporaryKey
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
 from .transcript import Transcript, Turn, Word, join_words, words_of
+from .unknown import unknown_fields
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -79,6 +81,7 @@ __all__ = [
     "FinalTranslation",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "GetStreamStatus",
     "MidSessionConfig",
     "Names",
     "PartialTranscript",
@@ -95,6 +98,7 @@ __all__ = [
     "StreamInfo",
     "StreamResumed",
     "StreamStarted",
+    "StreamStatus",
     "StreamWarning",
     "TemporaryKey",
     "Transcript",
@@ -115,5 +119,6 @@ __all__ = [
     "to_command",
     "to_event",
     "to_reply",
+    "unknown_fields",
     "words_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -111,6 +111,12 @@ class CreateTemporaryKey(Command):
     credential: CredentialName | None = None
 
 
+class GetStreamStatus(Command):
+    """Asks how a stream is doing; `StreamStatus` answers at once, not behind queued audio."""
+
+    stream_id: Annotated[StreamId, Field(description="Travels in the routing key")]
+
+
 CommandName = Literal[
     "StartStream",
     "AudioChunk",
@@ -119,6 +125,7 @@ CommandName = Literal[
     "GetSpeakers",
     "EndStream",
     "CreateTemporaryKey",
+    "GetStreamStatus",
 ]
 COMMANDS: dict[str, type[Command]] = {
     model.__name__: model
@@ -130,5 +137,7 @@ COMMANDS: dict[str, type[Command]] = {
         GetSpeakers,
         EndStream,
         CreateTemporaryKey,
+        GetStreamStatus,
     )
 }
+Request: TypeAlias = CreateTemporaryKey | GetStreamStatus

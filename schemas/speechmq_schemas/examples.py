@@ -19,6 +19,7 @@ from .commands import (
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
+    GetStreamStatus,
     StartStream,
     UpdateConfig,
 )
@@ -61,7 +62,7 @@ from .events import (
     TranslatedSentence,
     UpstreamMessage,
 )
-from .replies import RequestFailed, TemporaryKey
+from .replies import RequestFailed, StreamStatus, TemporaryKey
 
 STREAM_ID = "call-0042"
 REFUSED_STREAM_ID = "call-0043"
@@ -120,6 +121,7 @@ def _commands() -> tuple[AmqpMessage, ...]:
         from_command(STREAM_ID, GetSpeakers(seq=92, final=False), headers=TRACED),
         from_command(STREAM_ID, EndStream(seq=271), headers=TRACED),
         KEY_REQUEST,
+        STATUS_REQUEST,
     )
 
 
@@ -129,6 +131,28 @@ KEY_REQUEST = from_request(
     correlation_id="ask-1",
     headers=TRACED,
 )
+
+
+STATUS_REQUEST = from_request(
+    GetStreamStatus(stream_id=STREAM_ID),
+    reply_to="amq.gen-JzTY20BRgKO-HjmUJj0wLg",
+    correlation_id="ask-2",
+    headers=TRACED,
+)
+
+
+def _status() -> StreamStatus:
+    return StreamStatus(
+        stream_id=STREAM_ID,
+        state="streaming",
+        epoch=1_795_363_200_001,
+        worker="worker-7c9f-1-3ab9",
+        since=datetime(2026, 11, 22, 16, 0, 12, tzinfo=UTC),
+        received_seconds=18.4,
+        finalised_seconds=16.9,
+        gap_seconds=0.1,
+        lag_seconds=1.4,
+    )
 
 
 def _replies() -> tuple[AmqpMessage, ...]:
@@ -144,7 +168,11 @@ def _replies() -> tuple[AmqpMessage, ...]:
         retryable=False,
         fields=[{"path": "ttl", "reason": "Input should be greater than or equal to 60"}],
     )
-    return tuple(from_reply(one, KEY_REQUEST, headers=TRACED) for one in (key, refused))
+    status = from_reply(_status(), STATUS_REQUEST, headers=TRACED)
+    return (
+        *(from_reply(one, KEY_REQUEST, headers=TRACED) for one in (key, refused)),
+        status,
+    )
 
 
 def _word(content: str, start: float, end: float, confidence: float) -> RecognitionResult:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
 from .base import OpenModel
+from .commands import StreamId
+from .events import Seconds
 
 
 class Reply(OpenModel):
@@ -25,6 +27,29 @@ class TemporaryKey(Reply):
     url: Annotated[str, Field(description="The WebSocket of the recogniser that takes it")]
 
 
+class StreamStatus(Reply):
+    """How a stream is doing right now.
+
+    Without a worker its state is `waiting`, and there is nothing more to tell. `received_seconds`
+    is what its worker has taken from the queue: audio that the broker still holds is not known.
+    """
+
+    stream_id: StreamId
+    state: Annotated[
+        Literal["waiting", "connecting", "streaming", "suspended", "ending"],
+        Field(description="`waiting`: accepted, but no worker has it now"),
+    ]
+    epoch: int | None = None
+    worker: Annotated[str | None, Field(description="Who has it")] = None
+    since: Annotated[AwareDatetime | None, Field(description="When that worker took it")] = None
+    received_seconds: Seconds | None = None
+    finalised_seconds: Seconds | None = None
+    gap_seconds: Seconds | None = None
+    lag_seconds: Annotated[
+        float | None, Field(ge=0, description="Of what was received, how much is not final yet")
+    ] = None
+
+
 class RequestFailed(Reply):
     """The request was not served."""
 
@@ -36,4 +61,6 @@ class RequestFailed(Reply):
     )
 
 
-REPLIES: dict[str, type[Reply]] = {model.__name__: model for model in (TemporaryKey, RequestFailed)}
+REPLIES: dict[str, type[Reply]] = {
+    model.__name__: model for model in (TemporaryKey, StreamStatus, RequestFailed)
+}

@@ -52,6 +52,14 @@ def stream_routing_key(stream_id: str) -> str:
     return f"stream.{stream_id}"
 
 
+STATUS_ROUTING_PREFIX = "status."
+
+
+def status_routing_key(stream_id: str) -> str:
+    """The routing key of a question about a stream: whoever owns the stream is bound to it."""
+    return f"{STATUS_ROUTING_PREFIX}{stream_id}"
+
+
 def event_routing_key(event_type: str, stream_id: str) -> str:
     """The routing key of an event; ``KeyError`` for a type that the contract does not have.
 
@@ -116,6 +124,10 @@ class Names:
         return f"{self.namespace}.claims"
 
     @property
+    def log(self) -> str:
+        return f"{self.namespace}.log"
+
+    @property
     def dead(self) -> str:
         return f"{self.namespace}.dead"
 
@@ -124,6 +136,9 @@ class Names:
 
     def state(self, stream_id: str) -> str:
         return f"{self.namespace}.state.{stream_id}"
+
+    def status(self, worker: str) -> str:
+        return f"{self.namespace}.status.{worker}"
 
     def memo(self, stream_id: str) -> str:
         return f"{self.namespace}.memo.{stream_id}"

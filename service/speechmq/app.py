@@ -25,7 +25,8 @@ from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
-from .broker.topology import declare, shared
+from .broker.status import UnownedStatus
+from .broker.topology import declare, topologies
 from .errors import (
     BrokerError,
     BrokerLost,
@@ -176,7 +177,8 @@ class Worker:
     async def _declare(self, channel: AbstractChannel, names: Names) -> None:
         try:
             with translated("declaring exchanges and queues"):
-                await declare(channel, shared(names, self._settings.broker.queue_type))
+                for topology in topologies(names, self._settings.broker):
+                    await declare(channel, topology)
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise TopologyMismatch(error.__cause__) from error
@@ -188,8 +190,9 @@ class Worker:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
         admission = Admission(plane, self._settings.broker, upstream.access)
+        unowned = UnownedStatus(plane, side, names)
         keys = KeyRequests(side, names, upstream.temporary_key)
-        return ControlPlane(self._settings, admission, early, keys)
+        return ControlPlane(self._settings, admission, early, unowned, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

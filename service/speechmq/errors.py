@@ -46,7 +46,8 @@ class TopologyMismatch(BrokerError):
     def __init__(self, told: Exception) -> None:
         super().__init__(
             f"RabbitMQ has something of this name that was declared otherwise: {told}; delete it, "
-            "or choose another SPEECHMQ_BROKER__NAMESPACE or SPEECHMQ_BROKER__QUEUE_TYPE"
+            "or choose another SPEECHMQ_BROKER__NAMESPACE, SPEECHMQ_BROKER__QUEUE_TYPE or, for a "
+            "log, the SPEECHMQ_BROKER__LOG_MAX_AGE and LOG_MAX_BYTES that it was made with"
         )
 
 
@@ -135,12 +136,22 @@ class ExchangeMissing(BrokerError):
         self.exchange = exchange
 
 
+class LogMissing(BrokerError):
+    """There is no transcript log."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(
+            f"there is no transcript log, the queue {queue!r}: workers keep one with "
+            "SPEECHMQ_BROKER__TRANSCRIPT_LOG=true, from then on; or check --url and --namespace"
+        )
+
+
 class MessageRefused(BrokerError):
     """RabbitMQ returned or nacked a message; it is not on its way to a worker."""
 
 
 class NoAnswer(SpeechmqError):
-    """A stream's end was not heard of in time."""
+    """A stream's end was not heard of in time, or a question was not answered."""
 
 
 class ChildFailed(SpeechmqError):

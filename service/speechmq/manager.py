@@ -10,11 +10,14 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
-from speechmq_schemas import ContractError, StartStream
+from speechmq_schemas import ContractError, Names, StartStream
 
 from .broker.claims import Claim, Claims
 from .broker.plane import DataPlane
+from .broker.side_channel import SideChannel
+from .broker.status import StatusDesk
 from .errors import BrokerLost
 from .settings import Settings
 from .tenure import Buried, Returned, Settled, Surroundings, Tenure, Verdict
@@ -39,7 +42,16 @@ class Manager:
     ) -> None:
         self._plane = plane
         self._claims = claims
-        self._surroundings = Surroundings(plane, upstream, settings, clock, wall_clock, jitter)
+        self._settings = settings
+        self._surround = partial(
+            Surroundings,
+            plane=plane,
+            upstream=upstream,
+            settings=settings,
+            clock=clock,
+            wall_clock=wall_clock,
+            jitter=jitter,
+        )
         self._tenures: dict[str, Tenure] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._draining: str | None = None
@@ -53,9 +65,15 @@ class Manager:
         ``ready`` is called once claims are being consumed. Raises ``BrokerLost`` when the plane is
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
+        names = Names(self._settings.broker.namespace)
+        side = SideChannel(self._settings.broker)
+        desk = await StatusDesk.open(self._plane, side, names)
+        self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [
                 tasks.create_task(self._claims.fail_when_closed()),
+                tasks.create_task(desk.fail_when_closed()),
+                tasks.create_task(side.keep()),
                 tasks.create_task(self._fail_when_lost()),
             ]
             await self._run_streams(ready)

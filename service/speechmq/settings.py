@@ -37,6 +37,12 @@ class BrokerSettings(Section):
     """Unacknowledged audio of one stream; beyond it the broker refuses its publisher"""
     stream_expires: Annotated[float, Field(ge=3600, le=86_400)] = 3600.0
     """A stream's queues go when no worker has looked after them for this long"""
+    transcript_log: bool = False
+    """Keep finals in the queue `<namespace>.log`, for `speechmq listen --from-start`"""
+    log_max_age: Annotated[float, Field(ge=60, le=315_360_000)] = 604_800.0
+    """How long (7 days); RabbitMQ drops whole segments, a twentieth of the log each"""
+    log_max_bytes: Annotated[int, Field(ge=10_000_000)] = 5_000_000_000
+    """And how much of all streams together"""
 
     @field_validator("url")
     @classmethod

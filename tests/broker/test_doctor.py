@@ -165,12 +165,14 @@ async def test_doctor_names_each_permission_that_is_missing(
         "read queue speechmq.stream.doctor",
         "read queue speechmq.state.doctor",
         "read queue speechmq.memo.doctor",
+        "read queue speechmq.status.doctor",
         "publish to exchange amq.default",
         "bind queue speechmq.start to exchange speechmq.in",
         "bind queue speechmq.temporary-key to exchange speechmq.in",
         "bind queue speechmq.early to exchange speechmq.unrouted",
         "bind queue speechmq.stream.doctor to exchange speechmq.in",
         "bind queue speechmq.state.doctor to exchange speechmq.events",
+        "bind queue speechmq.status.doctor to exchange speechmq.in",
     ]
     assert {one["cure"] for one in missing} == {
         f"rabbitmqctl set_permissions -p '{namespace.prefix}' 'u-{namespace.prefix}' "

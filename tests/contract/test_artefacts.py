@@ -18,6 +18,7 @@ BAD_BODIES = {
     "GetSpeakers": {"final": "yes"},
     "EndStream": {"seq": 1},
     "CreateTemporaryKey": {"ttl": 59},
+    "GetStreamStatus": {"stream_id": "one"},
     "TemporaryKey": {"key_value": ""},
     "RequestFailed": {"code": 1},
     "UpstreamMessage": {"event": {}},

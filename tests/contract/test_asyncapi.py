@@ -85,8 +85,8 @@ def test_every_message_is_in_one_channel(document: dict[str, Any]) -> None:
 
 def test_every_channel_has_one_operation(document: dict[str, Any]) -> None:
     operations = document["operations"].values()
-    asked = [one["reply"] for one in operations if "reply" in one]
-    found = Counter(one["channel"]["$ref"] for one in [*operations, *asked])
+    asked = {one["reply"]["channel"]["$ref"] for one in operations if "reply" in one}
+    found = Counter([*(one["channel"]["$ref"] for one in operations), *asked])
     assert found == Counter(f"#/channels/{name}" for name in document["channels"])
 
 
@@ -113,7 +113,8 @@ def test_every_parameter_of_an_address_is_described(document: dict[str, Any]) ->
 def test_address_fits_the_routing_key_of_the_example(document: dict[str, Any], name: str) -> None:
     [channel] = [one for one in document["channels"].values() if name in one["messages"]]
     sent = EXAMPLES[name]
-    values = {"stream_id": sent.correlation_id, "message": "AddSummary", "language": "de"}
+    asked = "call-0042" if sent.reply_to else sent.correlation_id
+    values = {"stream_id": asked, "message": "AddSummary", "language": "de"}
     assert channel["address"].format(**values) == sent.routing_key
 
 
@@ -143,11 +144,21 @@ def test_event_has_every_property_and_header(document: dict[str, Any], name: str
     assert list(headers["properties"]) == ["epoch", "seq", "schema_version", "traceparent"]
 
 
-def test_request_is_answered_where_its_asker_says(document: dict[str, Any]) -> None:
-    answer = document["operations"]["receiveTemporaryKey"]["reply"]
+@pytest.mark.parametrize(
+    ("operation", "request_name", "replies"),
+    [
+        ("receiveTemporaryKey", "CreateTemporaryKey", ["TemporaryKey", "RequestFailed"]),
+        ("receiveStatus", "GetStreamStatus", ["StreamStatus", "RequestFailed"]),
+    ],
+)
+def test_request_is_answered_where_its_asker_says(
+    document: dict[str, Any], operation: str, request_name: str, replies: list[str]
+) -> None:
+    answer = document["operations"][operation]["reply"]
     channel = resolve(document, answer["channel"]["$ref"])
     assert (channel["address"], list(channel["messages"])) == (None, list(REPLIES))
-    asked = message_of(document, "CreateTemporaryKey")["x-amqp-properties"]
+    assert [one["$ref"].rpartition("/")[2] for one in answer["messages"]] == replies
+    asked = message_of(document, request_name)["x-amqp-properties"]
     assert asked["required"] == ["type", "reply_to"]
 
 

@@ -2,16 +2,15 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from speechmq_schemas import (
     AmqpMessage,
     CreateTemporaryKey,
+    GetStreamStatus,
     from_command,
     from_event,
     from_reply,
@@ -19,6 +18,7 @@ from speechmq_schemas import (
     to_command,
     to_event,
     to_reply,
+    unknown_fields,
 )
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.replies import REPLIES
@@ -36,6 +36,7 @@ NAMES = [
     "FinalTranslation",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "GetStreamStatus",
     "PartialTranscript",
     "PartialTranslation",
     "RequestFailed",
@@ -48,6 +49,7 @@ NAMES = [
     "StreamInfo",
     "StreamResumed",
     "StreamStarted",
+    "StreamStatus",
     "StreamWarning",
     "TemporaryKey",
     "UpdateConfig",
@@ -69,17 +71,6 @@ def golden(name: str) -> AmqpMessage:
     )
 
 
-def unknown_fields(model: object, path: str = "") -> Iterator[str]:
-    """Paths of what was read only because unknown fields are kept."""
-    if isinstance(model, list):
-        for item in model:
-            yield from unknown_fields(item, path)
-    if isinstance(model, BaseModel):
-        yield from (f"{path}{name}" for name in model.model_extra or {})
-        for name in type(model).model_fields:
-            yield from unknown_fields(getattr(model, name), f"{path}{name}.")
-
-
 def rewritten(message: AmqpMessage) -> AmqpMessage:
     """``message`` read and written again."""
     stream_id = message.correlation_id or ""
@@ -90,7 +81,7 @@ def rewritten(message: AmqpMessage) -> AmqpMessage:
         return from_reply(to_reply(message), asked, headers=message.headers)
     if message.type in COMMANDS:
         read = to_command(message)
-        if isinstance(read.command, CreateTemporaryKey):
+        if isinstance(read.command, CreateTemporaryKey | GetStreamStatus):
             return from_request(
                 read.command,
                 reply_to=message.reply_to or "",
@@ -123,7 +114,7 @@ def test_golden_message_says_the_same_after_reading(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"UpstreamMessage"}))
 def test_golden_message_has_no_field_that_is_unknown_today(name: str) -> None:
     message = golden(name)
-    read: BaseModel
+    read: object
     if name in REPLIES:
         read = to_reply(message)
     else:

@@ -7,7 +7,7 @@ from scripts.generate_contract import SCHEMAS
 
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
-from speechmq_schemas.examples import EXAMPLES
+from speechmq_schemas.examples import EXAMPLES, STREAM_ID
 from speechmq_schemas.replies import REPLIES
 
 README = (SCHEMAS / "README.md").read_text()
@@ -47,4 +47,5 @@ def test_tables_show_the_routing_key(name: str) -> None:
     shown = table_rows()[name].replace("<message>", "AddSummary").replace("<language>", "de")
     sent = EXAMPLES[name]
     shown = shown.replace("<reply_to>", EXAMPLES["CreateTemporaryKey"].reply_to or "")
-    assert shown.replace("<stream_id>", sent.correlation_id or "") == sent.routing_key
+    asked = STREAM_ID if sent.reply_to else sent.correlation_id
+    assert shown.replace("<stream_id>", asked or "") == sent.routing_key

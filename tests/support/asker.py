@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
@@ -20,6 +22,7 @@ class Asker:
     channel: aio_pika.abc.AbstractChannel
     reply_to: str
     answers: dict[str, asyncio.Future[AmqpMessage]] = field(default_factory=dict)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     async def ask(self, message: AmqpMessage, within: float = 30.0) -> Reply:
         """``message`` needs a correlation id of its own."""
@@ -34,12 +37,14 @@ class Asker:
         outgoing = aio_pika.Message(
             message.body,
             type=message.type,
+            headers=dict(message.headers),
             correlation_id=message.correlation_id,
             reply_to=message.reply_to,
         )
         await inbound.publish(outgoing, message.routing_key)
 
     async def hear(self, answer: AbstractIncomingMessage) -> None:
+        """A second answer to one question is an error."""
         heard = AmqpMessage(
             "",
             answer.type or "",
@@ -49,6 +54,33 @@ class Asker:
             correlation_id=answer.correlation_id,
         )
         self.answers.pop(answer.correlation_id or "").set_result(heard)
+
+    # -- the status of streams -------------------------------------------------------------------
+
+    async def question(self, routing_key: str, **properties: Any) -> Reply:
+        """Whatever is sent to where questions about streams go."""
+        sent: dict[str, Any] = {"type": "GetStreamStatus", "body": b"", **properties}
+        number = f"question-{next(self.numbers)}"
+        return await self.ask(
+            AmqpMessage(routing_key, **sent, correlation_id=number, reply_to=self.reply_to)
+        )
+
+    async def status(self, stream_id: str) -> Any:
+        return await self.question(f"status.{stream_id}")
+
+    async def until(self, stream_id: str, wanted: Callable[[Any], bool]) -> Any:
+        """A question that was with a worker when it was killed is lost: it is asked again."""
+        async with asyncio.timeout(60.0):
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(3.0):
+                        told = await self.status(stream_id)
+                    if wanted(told):
+                        return told
+                await asyncio.sleep(0.05)
+
+    async def until_state(self, stream_id: str, state: str) -> Any:
+        return await self.until(stream_id, lambda told: getattr(told, "state", None) == state)
 
 
 @asynccontextmanager

@@ -21,7 +21,9 @@ from speechmq_schemas import (
     StreamFailed,
     StreamWarning,
     to_command,
+    unknown_fields,
 )
+from speechmq_schemas.errors import MAX_FIELDS
 from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
@@ -76,6 +78,8 @@ class Admission:
             for binding in (*topology.checkpoints, topology.inbound):
                 await bind(channel, binding)
         await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
+        if (warning := warning_of(start)) is not None:
+            await announce(channel, self._names, warning)
         await publish_claim(channel, self._names, body)
 
     def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
@@ -112,6 +116,7 @@ class Admission:
         """A live stream with the same id goes on, and is told; it did not fail."""
         stream_id = claimed_id(message.body)
         is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
+        fields = [{"path": one.path, "reason": one.reason} for one in error.fields]
         event: Event
         if is_live is None or not stream_id:
             event = StreamFailed(
@@ -119,10 +124,12 @@ class Admission:
                 code=error.code,
                 reason=error.reason,
                 retryable=False,
-                fields=[{"path": one.path, "reason": one.reason} for one in error.fields],
+                fields=fields,
             )
         else:
-            event = StreamWarning(stream_id=stream_id, code=error.code, reason=error.reason)
+            event = StreamWarning(
+                stream_id=stream_id, code=error.code, reason=error.reason, fields=fields
+            )
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
         await announce(channel, self._names, event)
@@ -136,6 +143,23 @@ def read_start(message: AmqpMessage) -> StartStream:
             "wrong_place", f"{message.type} was sent with the routing key of starts"
         )
     return command
+
+
+def warning_of(start: StartStream) -> StreamWarning | None:
+    """About fields that are passed on unread, for one of them may be misspelt."""
+    paths = list(unknown_fields(start))
+    if not paths:
+        return None
+    listed = ", ".join(paths[:MAX_FIELDS])
+    more = f" and {len(paths) - MAX_FIELDS} more" if len(paths) > MAX_FIELDS else ""
+    reason = "not known to this version; passed on to upstream as it came"
+    return StreamWarning(
+        stream_id=start.stream_id,
+        code="unknown_field",
+        reason=f"passed on to upstream without being known here: {listed}{more}; "
+        "check the spelling if upstream is not newer than this worker",
+        fields=[{"path": path, "reason": reason} for path in paths[:MAX_FIELDS]],
+    )
 
 
 def claimed_id(body: bytes) -> str:

@@ -25,6 +25,7 @@ from .admission import Admission
 from .early import EarlyAudio
 from .key_requests import KeyRequests
 from .plane import broker_url
+from .status import UnownedStatus, is_status_question
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,20 @@ async def _as_it_came(message: Message) -> Message:
 
 
 class ControlPlane:
-    """Delivers starts to ``admission``, early audio to ``early``, requests to ``keys``."""
+    """Delivers starts to ``admission``, early audio to ``early``, requests to ``keys``, and to
+    ``unowned`` what is asked about streams that no worker has."""
 
     def __init__(
-        self, settings: Settings, admission: Admission, early: EarlyAudio, keys: KeyRequests
+        self,
+        settings: Settings,
+        admission: Admission,
+        early: EarlyAudio,
+        unowned: UnownedStatus,
+        keys: KeyRequests,
     ) -> None:
         self._admission = admission
         self._early = early
+        self._unowned = unowned
         self._keys = keys
         names = Names(settings.broker.namespace)
         # Without types and with the message for its own body, FastStream runs a handler right in
@@ -111,7 +119,9 @@ class ControlPlane:
         await self._settle(message, self._admission.admit)
 
     async def _on_early(self, message: Message) -> None:
-        await self._settle(message, self._early.forward)
+        """Audio of a stream without a queue, or a question about one without an owner."""
+        is_question = is_status_question(message.raw_message.routing_key or "")
+        await self._settle(message, self._unowned.answer if is_question else self._early.forward)
 
     async def _on_key_request(self, message: Message) -> None:
         await self._settle(message, self._keys.answer)

@@ -25,6 +25,8 @@ from .plane import translated
 
 log = logging.getLogger(__name__)
 
+DIRECT = "amq.rabbitmq.reply-to."
+
 
 def require_asker(asked: AmqpMessage, names: Names) -> None:
     """Raises ``ContractError`` when there is nobody to answer.
@@ -43,7 +45,8 @@ def require_asker(asked: AmqpMessage, names: Names) -> None:
 async def reply(
     channel: AbstractChannel, asked: AmqpMessage, answer: Reply, *, expires: float | None = None
 ) -> bool:
-    """Whether the broker could give the answer to a queue; returns when it has settled that.
+    """Whether the broker could give the answer to a queue; returns when it has settled that. Of an
+    asker without a queue, who uses the broker's direct reply-to, that is not known.
 
     After ``expires`` seconds the broker drops an answer that nobody has fetched. Raises
     ``BrokerLost``. Cancelling leaves it open whether the answer was sent.
@@ -63,7 +66,8 @@ async def reply(
                 message.body,
                 routing_key=message.routing_key,
                 properties=properties,
-                mandatory=True,
+                # RabbitMQ returns what goes to a direct reply-to, although it was delivered.
+                mandatory=not message.routing_key.startswith(DIRECT),
             )
         except DeliveryError:
             log.info("who sent %.80r is gone; the answer is dropped", asked.type)

@@ -7,7 +7,7 @@ running deployments feel.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from speechmq_schemas.routing import (
     TEMPORARY_KEY_ROUTING_KEY,
     translation_routing_key,
 )
+
+from ..settings import BrokerSettings
 
 QueueType = Literal["quorum", "classic"]
 
@@ -88,6 +90,53 @@ def shared(names: Names, queue_type: QueueType) -> Topology:
             Binding(names.temporary_key, names.inbound, TEMPORARY_KEY_ROUTING_KEY),
             Binding(names.early, names.unrouted),
         ),
+    )
+
+
+# What a late consumer needs to fold a stream: all that will not change, and how it ended. Speakers
+# are not among it: their identifiers are nobody's to keep by default.
+LOGGED = (
+    "transcript.final.*",
+    "translation.final.*.*",
+    "utterance.end.*",
+    "audio.gap.*",
+    "stream.started.*",
+    "stream.ended.*",
+    "stream.failed.*",
+)
+# RabbitMQ drops whole segments only: the smaller they are, the closer it keeps to the limits.
+SEGMENTS = 20
+SMALLEST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 100_000_000
+
+
+def transcript_log(names: Names, *, max_age: float, max_bytes: int) -> Topology:
+    """A queue of RabbitMQ's kind "stream", which consumers read without taking anything out."""
+    segment = min(LARGEST_SEGMENT, max(SMALLEST_SEGMENT, max_bytes // SEGMENTS))
+    arguments = {
+        "x-queue-type": "stream",
+        "x-max-age": f"{round(max_age)}s",
+        "x-max-length-bytes": max_bytes,
+        "x-stream-max-segment-size-bytes": segment,
+    }
+    return Topology(
+        queues=(Queue(names.log, arguments),),
+        bindings=tuple(Binding(names.log, names.events, key) for key in LOGGED),
+    )
+
+
+def topologies(names: Names, settings: BrokerSettings) -> Iterator[Topology]:
+    """Everything that a worker declares before it works, in this order."""
+    yield shared(names, settings.queue_type)
+    if settings.transcript_log:
+        yield transcript_log(names, max_age=settings.log_max_age, max_bytes=settings.log_max_bytes)
+
+
+def merged(parts: Iterable[Topology]) -> Topology:
+    listed = list(parts)
+    return Topology(
+        exchanges=tuple(one for part in listed for one in part.exchanges),
+        queues=tuple(one for part in listed for one in part.queues),
+        bindings=tuple(one for part in listed for one in part.bindings),
     )
 
 

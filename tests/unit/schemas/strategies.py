@@ -102,6 +102,7 @@ transcription_configs = _instances(
             {},
             {"permitted_marks": st.lists(st.sampled_from([".", "。", "all"]), max_size=2)},
         ),
+        "channel_diarization_labels": st.none() | st.lists(text, max_size=2),
     },
 )
 
@@ -115,7 +116,10 @@ mid_session_configs = _instances(
         "enable_partials": st.none() | st.booleans(),
         "conversation_config": st.none()
         | _instances(
-            config.ConversationConfig, {}, {"end_of_utterance_silence_trigger": st.floats(0, 2)}
+            config.ConversationConfig,
+            {},
+            {"end_of_utterance_silence_trigger": st.floats(0, 2)},
+            extra=False,
         ),
     },
     extra=False,
@@ -224,6 +228,7 @@ _translation: Fields = {
         max_size=2,
     ),
 }
+_fields: Fields = {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)}
 _totals: Fields = {
     **dict.fromkeys(("received_seconds", "finalised_seconds", "gap_seconds"), numbers),
     **dict.fromkeys(("chunks", "duplicates", "finals"), st.integers()),
@@ -241,14 +246,16 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "StreamDetached": _instances(events.StreamDetached, {**_stream, "reason": text}),
     "StreamInfo": _instances(events.StreamInfo, {**_stream, "code": text, "reason": text}),
-    "StreamWarning": _instances(events.StreamWarning, {**_stream, "code": text, "reason": text}),
+    "StreamWarning": _instances(
+        events.StreamWarning, {**_stream, "code": text, "reason": text}, _fields
+    ),
     "StreamEnded": _instances(
         events.StreamEnded, {**_stream, **_totals, "reason": st.sampled_from(["end", "idle"])}
     ),
     "StreamFailed": _instances(
         events.StreamFailed,
         {"stream_id": text, "code": text, "reason": text, "retryable": st.booleans()},
-        {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)},
+        _fields,
     ),
     "PartialTranscript": _instances(events.PartialTranscript, _transcript, _forced),
     "FinalTranscript": _instances(events.FinalTranscript, _transcript, _forced),
@@ -291,6 +298,10 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "UpstreamMessage": _instances(events.UpstreamMessage, {**_stream, "message": words}),
 }
+requests: SearchStrategy[commands.Request] = key_requests | st.builds(
+    commands.GetStreamStatus, stream_id=stream_ids
+)
+
 REPLY_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     "TemporaryKey": _instances(
         replies.TemporaryKey,
@@ -299,6 +310,19 @@ REPLY_STRATEGIES: dict[str, SearchStrategy[Any]] = {
             "ttl": st.integers(60, 86_400),
             "expires_at": st.datetimes(timezones=st.just(UTC)),
             "url": text,
+        },
+    ),
+    "StreamStatus": _instances(
+        replies.StreamStatus,
+        {"stream_id": stream_ids, "state": st.sampled_from(["waiting", "streaming"])},
+        {
+            "epoch": st.none() | st.integers(),
+            "worker": st.none() | text,
+            "since": st.none() | st.datetimes(timezones=st.just(UTC)),
+            "received_seconds": st.none() | seconds,
+            "finalised_seconds": st.none() | seconds,
+            "gap_seconds": st.none() | seconds,
+            "lag_seconds": st.none() | seconds,
         },
     ),
     "RequestFailed": _instances(

@@ -11,8 +11,8 @@ from tests.unit.schemas.strategies import (
     arbitrary_messages,
     command_messages,
     json_objects,
-    key_requests,
     patient,
+    requests,
     spoilt_examples,
     stream_ids,
     valid_events,
@@ -31,6 +31,7 @@ from speechmq_schemas import (
     Event,
     FieldError,
     FinalTranscript,
+    GetStreamStatus,
     Reply,
     StartStream,
     StreamFailed,
@@ -46,7 +47,7 @@ from speechmq_schemas import (
     to_reply,
 )
 from speechmq_schemas.amqp import MAX_COMMAND_BODY
-from speechmq_schemas.commands import COMMANDS
+from speechmq_schemas.commands import COMMANDS, Request
 from speechmq_schemas.events import EVENTS
 from speechmq_schemas.examples import EXAMPLES
 from speechmq_schemas.replies import REPLIES
@@ -84,15 +85,39 @@ def test_command_is_read_as_it_was_written(sent: tuple[str, CommandMessage]) -> 
 
 
 @patient
-@given(key_requests, words)
-def test_request_is_read_as_it_was_written(asked: CreateTemporaryKey, reply_to: str) -> None:
+@given(requests, words)
+def test_request_is_read_as_it_was_written(asked: Request, reply_to: str) -> None:
     message = from_request(asked, reply_to=reply_to, correlation_id="x")
     assert to_command(message) == CommandMessage(asked)
-    assert (message.routing_key, message.reply_to, message.correlation_id) == (
-        "temporary-key",
-        reply_to,
-        "x",
-    )
+    key = f"status.{asked.stream_id}" if isinstance(asked, GetStreamStatus) else "temporary-key"
+    found = (message.routing_key, message.reply_to, message.correlation_id)
+    assert found == (key, reply_to, "x")
+
+
+@pytest.mark.parametrize(
+    ("routing_key", "body", "code"),
+    [
+        ("stream.one", b"{}", "wrong_place"),
+        ("status." + "x" * 129, b"", "invalid_field"),
+        ("status.", b"", "invalid_field"),
+        ("status.a.b", b"", "invalid_field"),
+        ("status.one", b"[", "bad_json"),
+        ("status.one", b"[]", "invalid_field"),
+        ("status.one", b'{"stream_id": "two"}', "invalid_field"),
+        ("status.one", b'{"verbose": true}', "invalid_field"),
+    ],
+)
+def test_question_about_a_stream_names_it_in_its_routing_key_alone(
+    routing_key: str, body: bytes, code: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        to_command(AmqpMessage(routing_key, "GetStreamStatus", body))
+    assert caught.value.code == code
+
+
+def test_question_about_a_stream_is_no_command_of_it() -> None:
+    with pytest.raises(ContractError, match="use from_request"):
+        from_command("a", GetStreamStatus(stream_id="a"))
 
 
 def test_replies_of_every_kind_are_generated() -> None:
