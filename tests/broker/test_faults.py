@@ -255,8 +255,7 @@ async def admitted_by_hand(namespace: Namespace, stream_id: str) -> AsyncIterato
         )
         await topology.declare_queue(channel, queues.stream)
         await topology.declare_queue(channel, queues.state)
-        for binding in (*queues.checkpoints, queues.inbound):
-            await topology.bind(channel, binding)
+        await topology.bind(channel, queues.inbound)
         yield channel, body
 
 

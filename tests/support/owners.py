@@ -48,8 +48,7 @@ class ByHand:
         )
         await topology.declare_queue(self.channel, queues.stream)
         await topology.declare_queue(self.channel, queues.state)
-        for binding in (*queues.checkpoints, queues.inbound):
-            await topology.bind(self.channel, binding)
+        await topology.bind(self.channel, queues.inbound)
         for _ in range(claims):
             await publish_claim(self.channel, NAMES, body)
         return queues

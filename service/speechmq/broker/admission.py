@@ -75,8 +75,7 @@ class Admission:
         if is_known and not redelivered:
             return
         with translated(f"binding the queues of stream {start.stream_id}"):
-            for binding in (*topology.checkpoints, topology.inbound):
-                await bind(channel, binding)
+            await bind(channel, topology.inbound)
         await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
         if (warning := warning_of(start)) is not None:
             await announce(channel, self._names, warning)
