@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechmq.dev.rabbitmq_errors import BrokerNotFoundError, CommandFailedError
 from speechmq.dev.rabbitmq_handshake import shake_hands
-from speechmq.dev.rabbitmq_layout import free_ports
+from speechmq.dev.rabbitmq_layout import Ports, free_ports
 from speechmq.dev.rabbitmq_node import end_guard, new_folder, start_guard
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -21,14 +21,15 @@ UP_SECONDS = 300.0  # the image may have to be pulled
 class ComposedBroker:
     """A broker in a container; `stop`, `kill` and `start` keep its data and its port."""
 
-    def __init__(self, project: str, file: Path, port: int, password: str) -> None:
-        self.url = f"amqp://speechmq:{password}@127.0.0.1:{port}/"
-        self.management_url: str | None = None
-        self._port = port
+    def __init__(self, project: str, file: Path, ports: Ports, password: str) -> None:
+        self.url = f"amqp://speechmq:{password}@127.0.0.1:{ports.amqp}/"
+        self.management_url: str | None = f"http://127.0.0.1:{ports.management}"
+        self._port = ports.amqp
         self.words = ("docker", "compose", "--project-name", project, "--file", str(file))
         self.environment = {
             **os.environ,
-            "SPEECHMQ_RABBITMQ_PORT": str(port),
+            "SPEECHMQ_RABBITMQ_PORT": str(ports.amqp),
+            "SPEECHMQ_MANAGEMENT_PORT": str(ports.management),
             "SPEECHMQ_RABBITMQ_PASSWORD": password,
         }
 
@@ -81,7 +82,7 @@ async def composed_broker(tell: Callable[[str], None]) -> AsyncIterator[Composed
             f"There is no {file}: run from a checkout of speechmq, or set SPEECHMQ_AMQP_URL."
         )
     project = f"speechmq-{secrets.token_hex(4)}"
-    broker = ComposedBroker(project, file, free_ports().amqp, secrets.token_hex(16))
+    broker = ComposedBroker(project, file, free_ports(), secrets.token_hex(16))
     folder = new_folder("speechmq-compose-")
     farewell = (*broker.words, "down", "--volumes", "--timeout", "0")
     guard = await start_guard(folder, [], farewell, environment=broker.environment)

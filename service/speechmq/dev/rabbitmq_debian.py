@@ -17,7 +17,8 @@ INSTALL = (*APT_GET, "install", "-y", "--no-install-recommends", "rabbitmq-serve
 UPDATE = (*APT_GET, "update")
 COMMAND_SECONDS = 900.0
 
-LOCK = Path(tempfile.gettempdir()) / "speechmq-install.lock"
+# In the folder for temporary files, which is looked for when it is needed: there may be none.
+LOCK = Path("speechmq-install.lock")
 
 # Debian's own switch: packages ask this program before they start a service. 101 means no.
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -79,7 +80,8 @@ def run_command(command: tuple[str, ...]) -> None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    descriptor = os.open(LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = Path(tempfile.gettempdir()) / LOCK
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

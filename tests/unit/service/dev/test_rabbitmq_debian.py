@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,9 @@ def test_failed_command_shows_its_last_words() -> None:
     with pytest.raises(CommandFailedError) as failure:
         rabbitmq_debian.run_command(("sh", "-c", "echo out; echo err >&2; exit 3"))
     assert str(failure.value) == "`sh -c echo out; echo err >&2; exit 3` failed:\nout\nerr"
+
+
+def test_command_line_needs_no_folder_for_temporary_files() -> None:
+    """As in a container whose root file system is read-only, without a tmpfs."""
+    nowhere = "import tempfile; tempfile._get_default_tempdir = lambda: 1 / 0; import speechmq.cli"
+    subprocess.run([sys.executable, "-c", nowhere], check=True)
