@@ -6,14 +6,13 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import aiormq
 import pytest
 import trustme
-from tests.support.broker import Namespace
+from tests.support.broker import Namespace, user
 from tests.support.command_line import Finished, speechmq
 
 from speechmq.broker.topology import declare, shared
@@ -114,44 +113,14 @@ async def test_doctor_changes_nothing_of_a_worker(namespace: Namespace, emulator
     assert ("broker permissions", "ok") in verdicts(found)
 
 
-@asynccontextmanager
-async def user(namespace: Namespace, **permissions: str) -> AsyncIterator[str]:
-    """A URL with a user of these permissions."""
-    name, api = f"u-{namespace.prefix}", namespace.management
-    await _put(api, f"/api/users/{name}", {"password": KEY, "tags": ""})
-    try:
-        if permissions:
-            await _put(api, f"/api/permissions/{namespace.prefix}/{name}", permissions)
-        parts = urlsplit(namespace.url)
-        host = parts.netloc.rpartition("@")[2]
-        yield urlunsplit(parts._replace(netloc=f"{name}:{quote(KEY)}@{host}"))
-    finally:
-        await api._ask("DELETE", f"/api/users/{name}")
-
-
-async def _put(api: Any, path: str, body: dict[str, str]) -> None:
-    import asyncio  # noqa: PLC0415
-    from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    def put() -> None:
-        request = Request(  # noqa: S310
-            api._base_url + path,
-            method="PUT",
-            headers=api._headers,
-            data=json.dumps(body).encode(),
-        )
-        urlopen(request, timeout=20).close()  # noqa: S310
-
-    await asyncio.to_thread(put)
-
-
 async def test_doctor_names_each_permission_that_is_missing(
     namespace: Namespace, emulator: Emulator
 ) -> None:
     connection = await aiormq.connect(namespace.url)
     await declare(await connection.channel(), shared(Names(), "quorum"))
     await connection.close()
-    async with user(namespace, configure=r"^speechmq\.[^i]", write=r"^speechmq", read="") as url:
+    some = {"configure": r"^speechmq\.[^i]", "write": r"^speechmq", "read": ""}
+    async with user(namespace, permissions=some) as url:
         found = await findings(url, emulator.url)
     missing = [one for one in found if one["check"] == "broker permissions"]
     rights = [one["text"].removeprefix("may not ").split(": ")[0] for one in missing]
@@ -183,7 +152,8 @@ async def test_doctor_names_each_permission_that_is_missing(
 
 async def test_doctors_cure_cures(namespace: Namespace, emulator: Emulator) -> None:
     own = r"^speechmq\."
-    async with user(namespace, configure=own, write=rf"{own}|^amq\.default$", read=own) as url:
+    rights = {"configure": own, "write": rf"{own}|^amq\.default$", "read": own}
+    async with user(namespace, permissions=rights) as url:
         found = await findings(url, emulator.url)
     assert ("broker permissions", "ok") in verdicts(found)
 
@@ -191,7 +161,8 @@ async def test_doctors_cure_cures(namespace: Namespace, emulator: Emulator) -> N
 async def test_doctor_tells_login_from_vhost(namespace: Namespace, emulator: Emulator) -> None:
     async with user(namespace) as url:
         no_permission = await findings(url, emulator.url)
-        wrong_password = await findings(url.replace(KEY, "wrong"), emulator.url)
+        password = str(urlsplit(url).password)
+        wrong_password = await findings(url.replace(password, "wrong"), emulator.url)
     no_vhost = await findings(namespace.url + "-none", emulator.url)
     assert [one[3]["check"] for one in (no_permission, wrong_password, no_vhost)] == [
         "broker vhost",

@@ -16,7 +16,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -87,6 +87,21 @@ async def new_namespace(broker: BrokerAddress) -> AsyncIterator[Namespace]:
         yield Namespace(with_vhost(broker.url, name), name, broker.management)
     finally:
         await broker.management.delete_vhost(name)
+
+
+@asynccontextmanager
+async def user(
+    namespace: Namespace, role: str = "", permissions: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
+    """The namespace's URL for a user who may do this much in it, and goes with the block."""
+    name, password = f"u-{namespace.prefix}{role}", secrets.token_hex(8)
+    await namespace.management.put_user(name, password, namespace.prefix, permissions)
+    try:
+        parts = urlsplit(namespace.url)
+        host = parts.netloc.rpartition("@")[2]
+        yield urlunsplit(parts._replace(netloc=f"{name}:{password}@{host}"))
+    finally:
+        await namespace.management.delete_user(name)
 
 
 def with_vhost(url: str, vhost: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -41,6 +42,17 @@ class ManagementApi:
     async def delete_vhost(self, name: str) -> None:
         await self._ask("DELETE", f"/api/vhosts/{quote(name, safe='')}")
 
+    async def put_user(
+        self, name: str, password: str, vhost: str, permissions: Mapping[str, str] | None = None
+    ) -> None:
+        """A user without tags; `permissions` are the patterns `configure`, `write` and `read`."""
+        await self._ask("PUT", f"/api/users/{name}", {"password": password, "tags": ""})
+        if permissions:
+            await self._ask("PUT", f"/api/permissions/{quote(vhost, safe='')}/{name}", permissions)
+
+    async def delete_user(self, name: str) -> None:
+        await self._ask("DELETE", f"/api/users/{name}")
+
     async def queues(self, vhost: str) -> dict[str, QueueState]:
         """Every queue of the vhost that exists now.
 
@@ -63,14 +75,17 @@ class ManagementApi:
         rows = await self._ask("GET", f"/api/exchanges/{quote(vhost, safe='')}")
         return {row["name"] for row in rows if not row["name"].startswith("amq.")} - {""}
 
-    async def _ask(self, method: str, path: str) -> Any:
-        return await asyncio.to_thread(self._ask_and_block, method, path)
+    async def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+        return await asyncio.to_thread(self._ask_and_block, method, path, body)
 
-    def _ask_and_block(self, method: str, path: str) -> Any:
-        request = Request(self._base_url + path, method=method, headers=self._headers)  # noqa: S310
+    def _ask_and_block(self, method: str, path: str, body: Mapping[str, str] | None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(  # noqa: S310
+            self._base_url + path, method=method, headers=self._headers, data=data
+        )
         try:
             with urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
-                body = answer.read()
+                found = answer.read()
         except HTTPError as error:
             with error:
                 raise RuntimeError(f"{method} {path}: {error.code} {error.reason}") from error
@@ -79,4 +94,4 @@ class ManagementApi:
                 f"The management API at {self._base_url} does not answer ({error.reason}). Broker "
                 "tests need it: enable rabbitmq_management, or set SPEECHMQ_MANAGEMENT_URL."
             ) from error
-        return json.loads(body) if body else None
+        return json.loads(found) if found else None
