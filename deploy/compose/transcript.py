@@ -3,12 +3,14 @@
 python transcript.py words EVENTS             the words of `speechmq listen --json`, a line each
 python transcript.py compare ONE OTHER MOST   1 if two files of words differ in more than MOST words
 python transcript.py ledger COUNT             a WAV file of COUNT words that the ledger engine reads
-python transcript.py spoken COUNT             these words, a line each
+python transcript.py reference DIALOGUE       the words of a text whose lines begin with the speaker
 """
 
 import json
+import re
 import sys
 import wave
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -49,10 +51,16 @@ def ledger(count: str) -> None:
         file.writeframes(encode(range(FIRST, FIRST + int(count))))
 
 
-def spoken(count: str) -> None:
-    print(*(f"w{number}" for number in range(FIRST, FIRST + int(count))), sep="\n")
+def reference(path: str) -> None:
+    for line in Path(path).read_text().splitlines():
+        print(*re.findall(r"[a-z']+", line.partition(":")[2].lower()), sep="\n")
 
 
 if __name__ == "__main__":
-    commands = {"words": words, "compare": compare, "ledger": ledger, "spoken": spoken}
+    commands: dict[str, Callable[..., None]] = {
+        "words": words,
+        "compare": compare,
+        "ledger": ledger,
+        "reference": reference,
+    }
     commands[sys.argv[1]](*sys.argv[2:])
