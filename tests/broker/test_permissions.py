@@ -16,6 +16,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused
 from pamqp import commands as spec
 from tests.support.broker import Namespace, user
+from tests.support.broker_management import ManagementApi
 from tests.support.speaker import BLOCK_SECONDS, RATE, Ears, Speaker, said
 from tests.support.worker import running_worker
 
@@ -226,3 +227,15 @@ async def test_listener_of_the_command_line_needs_no_more_than_a_consumer(
 ) -> None:
     async with connected(urls["consumer"], "test") as connection:
         await subscribe(connection, "speechmq.events")
+
+
+@pytest.mark.usefixtures("declared")
+async def test_autoscaler_sees_how_many_claims_there_are_and_may_do_nothing(
+    namespace: Namespace,
+) -> None:
+    nothing = {"configure": "^$", "write": "^$", "read": "^$"}
+    async with user(namespace, "keda", nothing, tags="management") as url:
+        seen = ManagementApi(namespace.management._base_url, url)
+        assert "speechmq.claims" in await seen.queues(namespace.prefix)
+        attempts = BEYOND["publisher"] | BEYOND["consumer"]
+        assert await granted(url, attempts) == []

@@ -91,11 +91,14 @@ async def new_namespace(broker: BrokerAddress) -> AsyncIterator[Namespace]:
 
 @asynccontextmanager
 async def user(
-    namespace: Namespace, role: str = "", permissions: Mapping[str, str] | None = None
+    namespace: Namespace,
+    role: str = "",
+    permissions: Mapping[str, str] | None = None,
+    tags: str = "",
 ) -> AsyncIterator[str]:
     """The namespace's URL for a user who may do this much in it, and goes with the block."""
     name, password = f"u-{namespace.prefix}{role}", secrets.token_hex(8)
-    await namespace.management.put_user(name, password, namespace.prefix, permissions)
+    await namespace.management.put_user(name, password, namespace.prefix, permissions, tags)
     try:
         parts = urlsplit(namespace.url)
         host = parts.netloc.rpartition("@")[2]

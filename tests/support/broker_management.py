@@ -43,10 +43,15 @@ class ManagementApi:
         await self._ask("DELETE", f"/api/vhosts/{quote(name, safe='')}")
 
     async def put_user(
-        self, name: str, password: str, vhost: str, permissions: Mapping[str, str] | None = None
+        self,
+        name: str,
+        password: str,
+        vhost: str,
+        permissions: Mapping[str, str] | None = None,
+        tags: str = "",
     ) -> None:
-        """A user without tags; `permissions` are the patterns `configure`, `write` and `read`."""
-        await self._ask("PUT", f"/api/users/{name}", {"password": password, "tags": ""})
+        """`permissions` are the patterns `configure`, `write` and `read`."""
+        await self._ask("PUT", f"/api/users/{name}", {"password": password, "tags": tags})
         if permissions:
             await self._ask("PUT", f"/api/permissions/{quote(vhost, safe='')}/{name}", permissions)
 

@@ -1,0 +1,84 @@
+"""Writes charts/speechmq/README.md from values.yaml; ``--check`` only compares.
+
+.venv/bin/python scripts/generate_chart.py [--check]
+
+A comment that begins with ``# --`` describes the value below it. A value without one is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).parents[1] / "charts" / "speechmq"
+PAGE = CHART / "README.md"
+HEAD = CHART / "README.head.md"
+LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z]\w*):(?P<rest>.*)$")
+
+
+class UndescribedError(Exception):
+    """A value that the chart's users would find no word about."""
+
+
+def page() -> str:
+    text = (CHART / "values.yaml").read_text()
+    return HEAD.read_text() + "".join(f"{row}\n" for row in rows(text))
+
+
+def rows(text: str) -> Iterator[str]:
+    values = yaml.safe_load(text)
+    for path, described in described_values(text):
+        value = look_up(values, path)
+        shown = json.dumps(value, ensure_ascii=False)
+        yield f"| `{'.'.join(path)}` | `{shown}` | {described.replace('|', chr(92) + '|')} |"
+
+
+def described_values(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and description of every value, in order. A value that has a description is shown whole;
+    what stands in it needs none."""
+    path: list[tuple[int, str]] = []
+    described, inside = "", None
+    for line in text.splitlines():
+        if line.strip().startswith("# -- "):
+            described = line.strip()[5:]
+            continue
+        found = LINE.match(line)
+        if found is None:
+            continue
+        indent = len(found["indent"])
+        if inside is not None and indent > inside:
+            continue
+        path = [*(one for one in path if one[0] < indent), (indent, found["key"])]
+        inside = None
+        names = tuple(name for _, name in path)
+        if described:
+            yield names, described
+            described, inside = "", indent
+        elif found["rest"].strip():
+            raise UndescribedError(f"{'.'.join(names)} has no '# --' above it")
+
+
+def look_up(values: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        values = values[name]
+    return values
+
+
+def main() -> int:
+    if "--check" not in sys.argv:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.read_text() == page():
+        return 0
+    print(f"{PAGE} is out of date: run scripts/generate_chart.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
