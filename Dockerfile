@@ -25,7 +25,7 @@ COPY service/pyproject.toml service/
 COPY emulator/pyproject.toml emulator/
 
 FROM build AS build-service
-RUN install-locked speechmq --extra uvloop
+RUN install-locked speechmq --all-extras
 COPY schemas schemas
 COPY service service
 RUN install-source ./schemas ./service

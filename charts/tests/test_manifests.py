@@ -67,9 +67,8 @@ def test_worker_is_probed_at_its_own_endpoints(rendered: Chart, case: str) -> No
         "readiness": {"path": "/ready", "port": "health"},
     }
     (port,) = worker["ports"]
-    assert environment(rendered.of(case).worker)["SPEECHMQ_HEALTH__PORT"] == str(
-        port["containerPort"]
-    )
+    address = environment(rendered.of(case).worker)["SPEECHMQ_HEALTH__ADDRESS"]
+    assert address == f"0.0.0.0:{port['containerPort']}"
 
 
 def test_every_pod_is_confined(rendered: Chart) -> None:

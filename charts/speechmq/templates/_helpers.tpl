@@ -127,10 +127,8 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
   value: {{ .Values.worker.capacity | quote }}
 - name: SPEECHMQ_WORKER__SHUTDOWN_GRACE
   value: {{ .Values.worker.shutdownGrace | quote }}
-- name: SPEECHMQ_HEALTH__HOST
-  value: "0.0.0.0"
-- name: SPEECHMQ_HEALTH__PORT
-  value: {{ .Values.health.port | quote }}
+- name: SPEECHMQ_HEALTH__ADDRESS
+  value: {{ printf "%s:%v" .Values.health.host .Values.health.port | quote }}
 - name: SPEECHMQ_LOG__FORMAT
   value: {{ .Values.log.format | quote }}
 - name: SPEECHMQ_LOG__LEVEL
