@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator bench-broker compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ conformance: setup ## check what the emulator says against the API's description
 
 bench-emulator: setup ## how many sessions the emulator holds in real time (2 minutes)
 	@$(BIN)/python -m bench.emulator
+
+bench-broker: setup ## what a stream's queues cost RabbitMQ, in time and memory (1 minute)
+	@$(BIN)/python -m bench.broker
 
 chaos: setup ## everything fails for 3 times 5 minutes: no word may be lost (CHAOS="--seed 7 --seconds 60")
 	@scripts/without-secrets $(BIN)/python -m tests.chaos $(CHAOS)

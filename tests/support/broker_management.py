@@ -58,6 +58,14 @@ class ManagementApi:
     async def delete_user(self, name: str) -> None:
         await self._ask("DELETE", f"/api/users/{name}")
 
+    async def version(self) -> str:
+        found: str = (await self._ask("GET", "/api/overview"))["rabbitmq_version"]
+        return found
+
+    async def memory(self) -> int:
+        """Bytes that the nodes use."""
+        return sum(node["mem_used"] for node in await self._ask("GET", "/api/nodes"))
+
     async def queues(self, vhost: str) -> dict[str, QueueState]:
         """Every queue of the vhost that exists now.
 
