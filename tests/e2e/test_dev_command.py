@@ -62,7 +62,8 @@ async def test_stack_transcribes_what_is_sent_to_it_and_ends_on_ctrl_c(wav: Path
     assert [word.strip(".") for word in words] == [f"w{number}" for number in NUMBERS]
     assert (sent.code, sent.err) == (0, "")
     assert (done.code, done.out, done.err) == (0, "", "")
-    assert len(family) >= 5
+    # Emulator, worker and their leashes; and a node, unless the broker was given.
+    assert len(family) >= 4
     await until_gone(family)
 
 
