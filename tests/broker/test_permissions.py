@@ -20,12 +20,13 @@ from tests.support.broker_management import ManagementApi
 from tests.support.speaker import BLOCK_SECONDS, RATE, Ears, Speaker, said
 from tests.support.worker import running_worker
 
-from speechmq.broker.topology import declare, shared
+from speechmq.broker.topology import declare, shared, transcript_log
 from speechmq.commandline.connection import connected
-from speechmq.commandline.subscription import subscribe
+from speechmq.commandline.status import ask_status
+from speechmq.commandline.subscription import replay, subscribe
 from speechmq_emulator.ledger import encode
 from speechmq_emulator.server import serve
-from speechmq_schemas import Names
+from speechmq_schemas import Names, StreamStatus
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -200,6 +201,8 @@ async def test_each_does_its_work_with_its_own_user(
         half = len(audio) // 2
         seq = await speaker.say_audio("one", audio[:half], finish=False)
         await ears.wait_for(lambda: "w104" in ears.words("one"))
+        status = await ask_status("one", urls["publisher"], Names(), 30.0)
+        assert isinstance(status, StreamStatus), status
         first.kill()
         async with running_worker(urls["worker"], upstream.url):
             await speaker.say_audio("one", audio[half:], first_seq=seq)
@@ -227,6 +230,16 @@ async def test_listener_of_the_command_line_needs_no_more_than_a_consumer(
 ) -> None:
     async with connected(urls["consumer"], "test") as connection:
         await subscribe(connection, "speechmq.events")
+
+
+async def test_consumer_reads_the_transcript_log(urls: dict[str, str]) -> None:
+    connection = await aiormq.connect(urls["worker"])
+    channel = await connection.channel()
+    await declare(channel, shared(Names(), "quorum"))
+    await declare(channel, transcript_log(Names(), max_age=3600, max_bytes=20_000_000))
+    await connection.close()
+    async with connected(urls["consumer"], "test") as reader:
+        await replay(reader, Names().log)
 
 
 @pytest.mark.usefixtures("declared")
