@@ -61,5 +61,10 @@ LABEL org.opencontainers.image.title="speechmq" \
       org.opencontainers.image.description="Live speech over message queues: a worker between RabbitMQ and Speechmatics Realtime" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build-service /opt/speechmq /opt/speechmq
+ENV SPEECHMQ_HEALTH__ADDRESS=0.0.0.0:8080
+EXPOSE 8080
+# Alive, not ready: a worker whose broker is away must not be killed for it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as http; http.urlopen('http://127.0.0.1:8080/live', timeout=4)"]
 ENTRYPOINT ["speechmq"]
 CMD ["worker"]

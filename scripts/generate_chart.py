@@ -1,6 +1,9 @@
-"""Writes charts/speechmq/README.md from values.yaml; ``--check`` only compares.
+"""Writes what the chart holds that stands elsewhere; ``--check`` only compares.
 
 .venv/bin/python scripts/generate_chart.py [--check]
+
+README.md comes from values.yaml. Alerts and dashboards are those of deploy/observability, since
+Helm reads no file outside of a chart.
 
 A comment that begins with ``# --`` describes the value below it. A value without one is an error.
 """
@@ -16,14 +19,33 @@ from typing import Any
 
 import yaml
 
-CHART = Path(__file__).parents[1] / "charts" / "speechmq"
-PAGE = CHART / "README.md"
+CHECKOUT = Path(__file__).parents[1]
+CHART = CHECKOUT / "charts" / "speechmq"
+OBSERVABILITY = CHECKOUT / "deploy" / "observability"
 HEAD = CHART / "README.head.md"
 LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z]\w*):(?P<rest>.*)$")
 
 
 class UndescribedError(Exception):
     """A value that the chart's users would find no word about."""
+
+
+def generated() -> dict[Path, str]:
+    """Every file by its path."""
+    files = {CHART / "README.md": page()}
+    for source in (OBSERVABILITY / "alerts.yml", *OBSERVABILITY.glob("dashboards/*.json")):
+        files[CHART / "observability" / source.relative_to(OBSERVABILITY)] = source.read_text()
+    return files
+
+
+def drifted() -> list[Path]:
+    """Files that are missing, differ, or came from what is gone."""
+    wanted = generated()
+    found = [path for path in CHART.glob("observability/**/*") if path.is_file()]
+    surplus = [path for path in found if path not in wanted]
+    return surplus + [
+        path for path, text in wanted.items() if not path.is_file() or path.read_text() != text
+    ]
 
 
 def page() -> str:
@@ -70,14 +92,21 @@ def look_up(values: Any, path: tuple[str, ...]) -> Any:
     return values
 
 
+def write() -> None:
+    for path in drifted():
+        path.unlink(missing_ok=True)
+    for path, text in generated().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def main() -> int:
     if "--check" not in sys.argv:
-        PAGE.write_text(page())
+        write()
         return 0
-    if PAGE.read_text() == page():
-        return 0
-    print(f"{PAGE} is out of date: run scripts/generate_chart.py", file=sys.stderr)
-    return 1
+    for path in (found := drifted()):
+        print(f"{path} is out of date: run scripts/generate_chart.py", file=sys.stderr)
+    return int(bool(found))
 
 
 if __name__ == "__main__":

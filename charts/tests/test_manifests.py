@@ -8,7 +8,7 @@ import pytest
 import yaml
 from charts.tests.conftest import CHART, MATRIX, Chart
 from charts.tests.manifests import Manifest, component, container, environment
-from scripts.generate_chart import UndescribedError, described_values, page
+from scripts.generate_chart import OBSERVABILITY, UndescribedError, described_values, drifted
 
 from speechmq.settings import Settings
 
@@ -19,8 +19,8 @@ def pods(rendered: Chart) -> list[Manifest]:
     return [pod for case in MATRIX for pod in rendered.of(case).pods()]
 
 
-def test_readme_tells_every_value() -> None:
-    assert (CHART / "README.md").read_text() == page()
+def test_readme_alerts_and_dashboards_are_up_to_date() -> None:
+    assert drifted() == []
 
 
 def test_value_without_a_description_is_noticed() -> None:
@@ -264,6 +264,15 @@ def test_prometheus_finds_the_workers(rendered: Chart) -> None:
     service = found.one("Service")
     assert (endpoint["port"], endpoint["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
     assert found.one("ServiceMonitor")["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_alerts_and_dashboards_are_those_of_the_checkout(rendered: Chart) -> None:
+    found = rendered.of("production")
+    alerts = yaml.safe_load((OBSERVABILITY / "alerts.yml").read_text())
+    assert found.one("PrometheusRule")["spec"] == alerts
+    dashboards = {one.name: one.read_text() for one in OBSERVABILITY.glob("dashboards/*.json")}
+    assert len(dashboards) >= 3
+    assert found.one("ConfigMap")["data"] == dashboards
 
 
 def test_notes_warn_of_a_broker_in_the_clear(tmp_path: Path, rendered: Chart) -> None:

@@ -134,7 +134,7 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
 - name: SPEECHMQ_LOG__LEVEL
   value: {{ .Values.log.level | quote }}
 {{- with .Values.telemetry.otlpEndpoint }}
-- name: OTEL_EXPORTER_OTLP_ENDPOINT
+- name: SPEECHMQ_TELEMETRY__OTLP_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
 {{- range $name, $value := .Values.worker.settings }}
