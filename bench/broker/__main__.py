@@ -33,8 +33,7 @@ async def admit(channel: AbstractChannel, stream_id: str, queue_type: QueueType)
     )
     for queue in (topology.stream, topology.state):
         await declare_queue(channel, queue)
-    for binding in (*topology.checkpoints, topology.inbound):
-        await bind(channel, binding)
+    await bind(channel, topology.inbound)
 
 
 async def each(channels: list[AbstractChannel], ids: list[str], work: Any) -> float:

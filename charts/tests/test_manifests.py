@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 from charts.tests.conftest import CHART, MATRIX, Chart
 from charts.tests.manifests import Manifest, component, container, environment
@@ -114,7 +115,7 @@ def test_authorities_of_ones_own_are_trusted(rendered: Chart) -> None:
         "amqps://$(BROKER_USERNAME):$(BROKER_PASSWORD)@rabbitmq.example:5671/calls%2Feu"
         "?cafile=/etc/speechmq/broker-ca/ca.crt"
     )
-    assert variables["SSL_CERT_FILE"] == "/etc/speechmq/upstream-ca/ca.crt"
+    assert variables["SPEECHMQ_UPSTREAM__CA_FILE"] == "/etc/speechmq/upstream-ca/ca.crt"
     mounted = {one["name"]: one["mountPath"] for one in container(pod)["volumeMounts"]}
     assert mounted == {
         "tmp": TMP,
@@ -134,9 +135,11 @@ def test_authorities_of_ones_own_are_trusted(rendered: Chart) -> None:
 
 @pytest.mark.parametrize("case", MATRIX)
 def test_worker_takes_the_settings_that_it_is_given(
-    rendered: Chart, case: str, monkeypatch: pytest.MonkeyPatch
+    rendered: Chart, case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As Kubernetes would: secrets and references to variables filled in."""
+    """As Kubernetes would: secrets, files and references to variables filled in."""
+    trusted = tmp_path / "ca.crt"
+    trustme.CA().cert_pem.write_to_path(str(trusted))
     secrets = {"rabbitmq": "amqps://u:p@h/v", "speechmatics": "key", "rabbitmq-default-user": "x"}
     given = environment(rendered.of(case).worker)
     plain = {
@@ -145,7 +148,7 @@ def test_worker_takes_the_settings_that_it_is_given(
     for name, value in plain.items():
         for other in ("BROKER_USERNAME", "BROKER_PASSWORD"):
             value = value.replace(f"$({other})", plain.get(other, ""))  # noqa: PLW2901
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value.replace("/etc/speechmq/upstream-ca/ca.crt", str(trusted)))
     settings = Settings.load()
     assert settings.worker.shutdown_grace == float(given["SPEECHMQ_WORKER__SHUTDOWN_GRACE"])
     assert settings.worker.capacity == int(given["SPEECHMQ_WORKER__CAPACITY"])

@@ -14,10 +14,13 @@ from pydantic import SecretStr
 
 from speechmq.broker.plane import open_plane
 from speechmq.errors import BrokerError, UpstreamUnreachable
-from speechmq.settings import BrokerSettings, UpstreamSettings
-from speechmq.upstream.connection import open_connection
+from speechmq.settings import BrokerSettings
+from speechmq.upstream.connection import Dialling, open_connection
+from speechmq.upstream.network import Network
+from speechmq.upstream_settings import UpstreamSettings
 from speechmq_emulator.server import serve
 
+KEY = SecretStr("dev")
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -67,17 +70,18 @@ async def test_broker_is_verified(authority: trustme.CA, tmp_path: Path) -> None
         assert ("CERTIFICATE_VERIFY_FAILED" in told, heard) == (True, [])
 
 
-async def test_recogniser_is_verified(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = UpstreamSettings(api_key=SecretStr("dev"))
+def dialling(url: str, ca_file: Path | None = None) -> Dialling:
+    settings = UpstreamSettings(ca_file=ca_file)
+    return Dialling(url, settings, Network.of(settings), None, "SPEECHMQ_UPSTREAM__API_KEY")
+
+
+async def test_recogniser_is_verified(authority: trustme.CA, tmp_path: Path) -> None:
     async with serve("ledger", tls=certified(authority, "localhost")) as upstream:
         url = f"wss://localhost:{upstream.port}/v2"
         with pytest.raises(UpstreamUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
-            async with open_connection(settings, url):
+            async with open_connection(dialling(url), KEY):
                 pass
         trusted = tmp_path / "ca.pem"
         authority.cert_pem.write_to_path(str(trusted))
-        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-        async with open_connection(settings, url) as connection:
+        async with open_connection(dialling(url, ca_file=trusted), KEY) as connection:
             assert connection.socket.protocol.state.name == "OPEN"

@@ -120,7 +120,7 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
   value: {{ .Values.upstream.fallbackUrls | toJson | quote }}
 {{- end }}
 {{- if .Values.upstream.ca.secretName }}
-- name: SSL_CERT_FILE
+- name: SPEECHMQ_UPSTREAM__CA_FILE
   value: /etc/speechmq/upstream-ca/ca.crt
 {{- end }}
 - name: SPEECHMQ_WORKER__CAPACITY
