@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import logging
 import os
 import signal
 import sys
@@ -35,9 +34,10 @@ from .errors import (
 )
 from .manager import Manager
 from .settings import Settings
+from .telemetry.logs import configure_logs, describe, get_logger
 from .upstream.service import Upstream
 
-log = logging.getLogger("speechmq")
+log = get_logger("speechmq")
 
 READY_LINE = "speechmq: worker ready"
 # Seconds between tries to reach the broker, doubled each time.
@@ -59,26 +59,27 @@ def check_settings() -> int:
 
 def run_worker() -> int:
     """Runs a worker until SIGTERM or SIGINT; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # The clients log every loss once more, with a traceback; it is told once, by us.
-    for noisy in ("aiormq", "aio_pika"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         settings = Settings.load()
+        configure_logs(settings.log, settings.secrets())
         tolerance.install()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Worker(settings, ready=_announce).run())
+            runner.run(Worker(settings, ready=lambda: _announce(settings.log.format)).run())
+        log.info("worker_stopped")
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     except SpeechmqError as error:
-        log.error("%s", error)
+        log.error("worker_failed", **describe(error))
         return 1
     return 0
 
 
-def _announce() -> None:
-    print(READY_LINE, flush=True)
+def _announce(form: str) -> None:
+    """To whoever started the process and waits; a log of JSON has no line that is none."""
+    log.info("worker_ready")
+    if form == "console":
+        print(READY_LINE, flush=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -115,12 +116,13 @@ class Worker:
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
-                log.warning("%s; trying again in %.1f s", error, pause)
+                log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     def stop(self) -> None:
         """Asks for a clean end; asked again, ends at once, as if it had crashed."""
+        log.info("worker_stopping", is_urgent=self._stopping.is_set())
         if self._stopping.is_set():
             self._out_of_patience.set()
         self._stopping.set()
@@ -195,7 +197,7 @@ class Worker:
             )
             if draining not in done:
                 why = "a second signal came" if done else f"{grace:.0f} s have passed"
-                log.warning("streams were still being handed over when %s; leaving them", why)
+                log.warning("drain_cut_short", why=why)
             draining.cancel()
             leaving.cancel()
         manager.stop()

@@ -48,6 +48,7 @@ from .session.outputs import (
 )
 from .session.stream import Stream
 from .tasks import task_group
+from .telemetry.observer import StreamObserver
 from .upstream.link import Link
 from .upstream.messages import (
     RecognitionStarted,
@@ -80,6 +81,7 @@ class Runner:
         upstream: Upstream,
         clock: Callable[[], float],
         broker_timeout: float,
+        observer: StreamObserver | None = None,
     ) -> None:
         self.stream = stream
         self._queue = queue
@@ -87,6 +89,7 @@ class Runner:
         self._upstream = upstream
         self._clock = clock
         self._broker_timeout = broker_timeout
+        self._observer = observer or StreamObserver()
         # With the link that an input comes from, or nothing for the broker and the clock.
         self._inbox: deque[tuple[Link | None, Input]] = deque()
         self._wake = asyncio.Event()
@@ -160,12 +163,20 @@ class Runner:
             match output:
                 case SendAudio(audio):
                     self._say(audio)
-                case Publish() | SaveCheckpoint() | SaveMemo() | Acknowledge() | DeadLetter():
+                case Acknowledge():
                     self._give_broker(output)
-                case Finish(outcome):
-                    self._outcome = outcome
                 case _:
-                    self._perform_upstream(output)
+                    self._observer.saw(output)
+                    self._perform_rarely(output)
+
+    def _perform_rarely(self, output: Output) -> None:
+        match output:
+            case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
+                self._give_broker(output)
+            case Finish(outcome):
+                self._outcome = outcome
+            case _:
+                self._perform_upstream(output)
 
     def _perform_upstream(self, output: Output) -> None:
         match output:

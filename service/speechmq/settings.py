@@ -6,6 +6,7 @@ asterisks wherever settings are printed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
+from yarl import URL
 
 from .errors import SettingsError
 from .session.spec import Limits
@@ -149,6 +151,15 @@ class WorkerSettings(Section):
     """The time in which these count"""
 
 
+class LogSettings(Section):
+    """What the worker writes to stderr."""
+
+    format: Literal["console", "json"] = "console"
+    """`json`: one object a line"""
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Of the worker's own lines; libraries speak from WARNING on"""
+
+
 class Settings(BaseSettings):
     """Everything that a worker can be told."""
 
@@ -163,6 +174,7 @@ class Settings(BaseSettings):
     upstream: UpstreamSettings = UpstreamSettings()
     session: SessionSettings = SessionSettings()
     worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
 
     @classmethod
     def load(cls) -> Settings:
@@ -175,9 +187,36 @@ class Settings(BaseSettings):
         except SourceError as error:
             raise SettingsError(f"the settings cannot be used: {_name_section(error)}") from error
 
+    def secrets(self) -> set[str]:
+        """Everything that must not be seen, wherever in the settings it stands."""
+        return set(_secrets_in(self))
+
     def redacted(self) -> dict[str, Any]:
         """For printing: every value, secrets as asterisks."""
         return self.model_dump(mode="json")
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+            yield from filter(None, [_password(value.get_secret_value())])
+        case BaseModel():
+            for _, field in value:
+                yield from _secrets_in(field)
+        case dict():
+            yield from _secrets_in(tuple(value.values()))
+        case list() | tuple():
+            for one in value:
+                yield from _secrets_in(one)
+
+
+def _password(secret: str) -> str | None:
+    """Of a secret that is a URL; what cannot be read as one has none."""
+    try:
+        return URL(secret).password
+    except ValueError:
+        return None
 
 
 def _name_variable(found: Any) -> str:

@@ -7,7 +7,6 @@ the claim is the manager's.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,9 +30,11 @@ from .session.spec import StreamSpec
 from .session.stream import Stream
 from .settings import Settings
 from .tasks import task_group
+from .telemetry.logs import describe, get_logger
+from .telemetry.observer import Observer
 from .upstream.service import Upstream
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Another owner that does not go within so many heartbeats is alive.
 PATIENCE = 3
@@ -76,6 +77,7 @@ class Surroundings:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     jitter: Callable[[], float]
+    observer: Observer
 
 
 class Tenure:
@@ -91,6 +93,7 @@ class Tenure:
         self._clock = surroundings.clock
         self._wall_clock = surroundings.wall_clock
         self._jitter = surroundings.jitter
+        self._observer = surroundings.observer
         self._names = Names(surroundings.settings.broker.namespace)
         self._runner: Runner | None = None
         self._met_owner = False
@@ -143,7 +146,7 @@ class Tenure:
         owner before, it may be the only one, whatever the other is."""
         if self._claim.is_redelivered or self._draining is not None:
             return Returned()
-        log.warning("a duplicate claim of stream %s is dropped", self._stream_id)
+        log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
         return Settled()
 
     # -- from owning to letting go ---------------------------------------------------------------
@@ -155,7 +158,7 @@ class Tenure:
         except BrokerLost as error:
             if self._plane.is_lost:
                 raise
-            log.warning("stream %s is given back: %s", self._stream_id, error)
+            log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
             return Returned(after=LONGEST_PAUSE)
 
     async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
@@ -168,7 +171,7 @@ class Tenure:
         except BrokerError as error:
             return await self._fail("state_lost", str(error))
         except Exception as error:
-            log.exception("stream %s failed inside the worker", self._stream_id)
+            log.exception("stream_crashed", stream_id=self._stream_id)
             return await self._fail("internal_error", str(error))
 
     async def _run(self, queue: StreamQueue) -> Verdict:
@@ -199,6 +202,12 @@ class Tenure:
 
     async def _run_stream(self, queue: StreamQueue) -> Outcome:
         takeover, memo = await self._take_over(queue)
+        log.info(
+            "stream_claimed",
+            stream_id=self._stream_id,
+            epoch=takeover.epoch,
+            is_taken_over=takeover.checkpoint is not None or self._claim.is_redelivered,
+        )
         if takeover.fruitless > self._settings.worker.max_takeovers:
             raise CrashLoop(self._stream_id, takeover.fruitless)
         outcome = Outcome.ENDED
@@ -267,6 +276,9 @@ class Tenure:
             upstream=self._upstream,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
+            observer=self._observer.stream(
+                self._stream_id, epoch=takeover.epoch, headers=self._claim.headers
+            ),
         )
         self._runner = runner
         if self._draining is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -25,11 +26,15 @@ from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
 from ..settings import BrokerSettings
+from ..telemetry.logs import get_logger
+from ..telemetry.trace_context import context_of, trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, translated
 from .topology import StreamTopology, bind, declare_queue, per_stream
+
+log = get_logger(__name__)
 
 
 class Admission:
@@ -47,14 +52,22 @@ class Admission:
         """
         channel = await self._plane.channel()
         try:
-            await self._open_stream(channel, read_start(message), redelivered=redelivered)
+            context = context_of(message.headers)
+            await self._open_stream(
+                channel, read_start(message), redelivered=redelivered, context=context
+            )
         except ContractError as error:
             await self._refuse(channel, message, error)
         finally:
             await close_quietly(channel)
 
     async def _open_stream(
-        self, channel: AbstractChannel, start: StartStream, *, redelivered: bool
+        self,
+        channel: AbstractChannel,
+        start: StartStream,
+        *,
+        redelivered: bool,
+        context: Mapping[str, str],
     ) -> None:
         """A start that is delivered again may have been left half done, so it is done again."""
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
@@ -67,7 +80,8 @@ class Admission:
             for binding in (*topology.checkpoints, topology.inbound):
                 await bind(channel, binding)
         await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
-        await publish_claim(channel, self._names, body)
+        await publish_claim(channel, self._names, body, context)
+        log.info("start_admitted", stream_id=start.stream_id, **trace_field(context))
 
     def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
         return per_stream(
@@ -102,6 +116,7 @@ class Admission:
     ) -> None:
         """A live stream with the same id goes on, and is told; it did not fail."""
         stream_id = claimed_id(message.body)
+        log.warning("start_refused", stream_id=stream_id, code=error.code, reason=error.reason)
         is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
         event: Event
         if is_live is None or not stream_id:

@@ -3,7 +3,6 @@ stream that it cannot run. They never reach a stream's checkpoint."""
 
 from __future__ import annotations
 
-import logging
 import time
 
 from aiormq.abc import AbstractChannel
@@ -13,9 +12,10 @@ from pamqp import commands as spec
 from speechmq_schemas import Names, from_event
 from speechmq_schemas.events import Event
 
+from ..telemetry.logs import get_logger
 from .plane import translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OWNERLESS_EPOCH = 0
 
@@ -45,4 +45,4 @@ async def announce(
                 properties=properties,
             )
         except DeliveryError:
-            log.warning("a consumer's full queue refused %s", message.routing_key)
+            log.warning("consumer_queue_full", routing_key=message.routing_key)

@@ -7,7 +7,6 @@ the early lane's. Audio on its way to a recogniser never passes through here.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -21,11 +20,12 @@ from speechmq_schemas import AmqpMessage, Names
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import Settings
+from ..telemetry.logs import describe, get_logger
 from .admission import Admission
 from .early import EarlyAudio
 from .plane import broker_url
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 STARTS_AT_ONCE = 16
 EARLY_AT_ONCE = 2000
@@ -93,7 +93,7 @@ class ControlPlane:
         try:
             await self._broker.stop()
         except* (AMQPError, OSError, RuntimeError) as group:
-            log.debug("the control plane was gone before it was stopped: %s", group)
+            log.debug("control_plane_gone", **describe(group))
 
     async def _on_start(self, message: Message) -> None:
         await self._settle(message, self._admission.admit)
@@ -109,7 +109,7 @@ class ControlPlane:
         try:
             await work(read_message(raw), bool(raw.redelivered))
         except BrokerLost as error:
-            log.warning("a message goes back to its queue: %s", error)
+            log.warning("message_given_back", type=raw.type, **describe(error))
             await asyncio.sleep(PAUSE)
             await message.nack()
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,10 +23,11 @@ from ..session.events import (
     encode,
 )
 from ..session.outputs import Publish
+from ..telemetry.logs import get_logger
 from .checkpoints import write_checkpoint
 from .plane import translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class EventPublisher:
@@ -77,7 +77,7 @@ class EventPublisher:
 
         Whether ``state`` is among them the broker does not say.
         """
-        log.warning("a consumer's full queue refused an event of stream %s", self._stream_id)
+        log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
         if publish.checkpoint is not None:
             await self.save(publish.checkpoint)
 
