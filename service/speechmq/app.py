@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -19,6 +20,7 @@ from speechmq_schemas import Names
 from .broker import tolerance
 from .broker.admission import Admission
 from .broker.claims import Claims
+from .broker.consumers import ConsumerWatch
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.plane import DataPlane, open_plane, translated
@@ -32,9 +34,14 @@ from .errors import (
     TopologyMismatch,
     first_error,
 )
+from .health.pages import Pages
+from .health.readiness import Readiness
+from .health.server import Page, serving
 from .manager import Manager
 from .settings import Settings
 from .telemetry.logs import configure_logs, describe, get_logger
+from .telemetry.loop_lag import LoopLag
+from .telemetry.observer import Observer
 from .upstream.service import Upstream
 
 log = get_logger("speechmq")
@@ -101,12 +108,31 @@ class Worker:
     def __init__(self, settings: Settings, *, ready: Callable[[], None]) -> None:
         self._settings = settings
         self._ready = ready
+        self._clock = time.monotonic
+        self._readiness = Readiness(self._clock)
+        self._observer = Observer(self._clock)
         self._stopping = asyncio.Event()
         self._out_of_patience = asyncio.Event()
 
     async def run(self) -> None:
-        """Works until told to stop. Raises ``BrokerError`` if the broker was never reached."""
+        """Works until told to stop. Raises ``BrokerError`` if the broker was never reached, and
+        ``SettingsError`` if nobody can be told how it goes."""
         self._stop_on_signals()
+        loop_lag = LoopLag()
+        async with serving(self._settings.health, self._pages(loop_lag)):
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(loop_lag.watch())
+                    await self._run()
+                    watching.cancel()
+            except BaseExceptionGroup as group:
+                raise first_error(group) from group
+
+    def _pages(self, loop_lag: LoopLag) -> Mapping[str, Page]:
+        capacity = self._settings.worker.capacity
+        return Pages(self._readiness, self._observer, loop_lag, capacity, self._clock).by_path()
+
+    async def _run(self) -> None:
         pause, was_connected = FIRST_PAUSE, False
         while not self._stopping.is_set():
             try:
@@ -116,6 +142,7 @@ class Worker:
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
+                self._readiness.lost(str(error))
                 log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
@@ -154,23 +181,58 @@ class Worker:
         side = SideChannel(self._settings.broker)
         control = self._control(plane, side, names)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
-        upstream = Upstream(self._settings.upstream, time.monotonic)
-        manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
+        upstream = Upstream(self._settings.upstream, self._clock)
+        manager = Manager(
+            plane,
+            claims,
+            upstream,
+            self._settings,
+            clock=self._clock,
+            observer=self._observer,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(side.keep()),
-                    tasks.create_task(control.fail_when_lost()),
+                    tasks.create_task(self._tell_when_lost(control.fail_when_lost())),
+                    tasks.create_task(self._tell_when_lost(claims.fail_when_closed())),
                     tasks.create_task(self._drain_when_stopping(manager)),
                 ]
                 await control.start()
-                await manager.run(self._ready)
+                deserted = self._tell_when_lost(control.fail_when_deserted())
+                others.append(tasks.create_task(deserted))
+
+                def ready() -> None:
+                    others.append(tasks.create_task(self._watch_consumers(plane, names)))
+                    self._readiness.consuming()
+                    self._ready()
+
+                await manager.run(ready)
                 for task in others:
                     task.cancel()
         except* BrokerError as group:
             raise BrokerLost(str(first_error(group))) from group
         finally:
             await control.stop()
+
+    async def _tell_when_lost(self, watching: Coroutine[Any, Any, None]) -> None:
+        """At once: until everything is let go and set up again, seconds may pass."""
+        try:
+            await watching
+        except* BrokerError as group:
+            self._readiness.lost(str(first_error(group)))
+            raise
+
+    async def _watch_consumers(self, plane: DataPlane, names: Names) -> None:
+        """Until the worker drains: then it has no consumers of claims any more."""
+
+        def looked(waiting: int) -> None:
+            self._observer.waiting = waiting
+            self._readiness.verified()
+
+        watch = ConsumerWatch(plane, names, looked)
+        is_draining = self._stopping.is_set
+        await self._tell_when_lost(watch.fail_when_lost(until=is_draining))
 
     async def _declare(self, channel: AbstractChannel, names: Names) -> None:
         try:
@@ -188,6 +250,7 @@ class Worker:
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()
+        self._readiness.drain()
         grace = self._settings.worker.shutdown_grace
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(manager.drain("the worker is stopping"))

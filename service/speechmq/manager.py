@@ -130,6 +130,7 @@ class Manager:
             return await tenure.serve()
         finally:
             del self._tenures[start.stream_id]
+            self._surroundings.observer.over(tenure.observer)
 
     async def _settle(self, claim: Claim, verdict: Verdict) -> None:
         match verdict:

@@ -6,6 +6,7 @@ asterisks wherever settings are printed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from .session.spec import Limits
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+HIGHEST_PORT = 65_535
 
 
 class Section(BaseModel):
@@ -160,6 +162,27 @@ class LogSettings(Section):
     """Of the worker's own lines; libraries speak from WARNING on"""
 
 
+class HealthSettings(Section):
+    """HTTP for probes and scrapers."""
+
+    address: str | None = None
+    """`host:port` to listen on, as `0.0.0.0:8080`; of port 0, which is any, the log tells"""
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        if address is not None:
+            found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/]*):([0-9]{1,5})", address)
+            if found is None or int(found[2]) > HIGHEST_PORT:
+                raise ValueError("must be host:port, as 0.0.0.0:8080 or [::]:8080")
+        return address
+
+    def host_and_port(self) -> tuple[str, int]:
+        """Of an address that is set."""
+        host, _, port = (self.address or "").rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class Settings(BaseSettings):
     """Everything that a worker can be told."""
 
@@ -175,6 +198,7 @@ class Settings(BaseSettings):
     session: SessionSettings = SessionSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
+    health: HealthSettings = HealthSettings()
 
     @classmethod
     def load(cls) -> Settings:

@@ -93,7 +93,7 @@ class Tenure:
         self._clock = surroundings.clock
         self._wall_clock = surroundings.wall_clock
         self._jitter = surroundings.jitter
-        self._observer = surroundings.observer
+        self.observer = surroundings.observer.claimed(start.stream_id)
         self._names = Names(surroundings.settings.broker.namespace)
         self._runner: Runner | None = None
         self._met_owner = False
@@ -202,12 +202,6 @@ class Tenure:
 
     async def _run_stream(self, queue: StreamQueue) -> Outcome:
         takeover, memo = await self._take_over(queue)
-        log.info(
-            "stream_claimed",
-            stream_id=self._stream_id,
-            epoch=takeover.epoch,
-            is_taken_over=takeover.checkpoint is not None or self._claim.is_redelivered,
-        )
         if takeover.fruitless > self._settings.worker.max_takeovers:
             raise CrashLoop(self._stream_id, takeover.fruitless)
         outcome = Outcome.ENDED
@@ -259,16 +253,23 @@ class Tenure:
     async def _run_session(
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
     ) -> Outcome:
+        stream = Stream(
+            spec_of(self._start),
+            self._settings.session.limits(),
+            now=self._clock(),
+            jitter=self._jitter,
+            checkpoint=takeover.checkpoint,
+            memo=memo,
+            regions=self._upstream.regions,
+        )
+        self.observer.began(
+            stream,
+            epoch=takeover.epoch,
+            checkpoint=takeover.checkpoint,
+            headers=self._claim.headers,
+        )
         runner = Runner(
-            Stream(
-                spec_of(self._start),
-                self._settings.session.limits(),
-                now=self._clock(),
-                jitter=self._jitter,
-                checkpoint=takeover.checkpoint,
-                memo=memo,
-                regions=self._upstream.regions,
-            ),
+            stream,
             queue=queue,
             publisher=EventPublisher(
                 queue.channel, self._names, self._stream_id, epoch=takeover.epoch
@@ -276,9 +277,7 @@ class Tenure:
             upstream=self._upstream,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
-            observer=self._observer.stream(
-                self._stream_id, epoch=takeover.epoch, headers=self._claim.headers
-            ),
+            observer=self.observer,
         )
         self._runner = runner
         if self._draining is not None:

@@ -1,14 +1,19 @@
-"""What an operator sees of a real worker: its log."""
+"""What an operator sees of a real worker: its log, its health."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from tests.support.broker import Namespace
 from tests.support.speaker import said, speaking
-from tests.support.worker import running_worker
+from tests.support.worker import WorkerProcess, running_worker
 
 from speechmq_emulator.server import serve
 from speechmq_schemas import AmqpMessage
@@ -17,6 +22,38 @@ pytestmark = pytest.mark.timeout(120)
 
 KEY = "key-that-must-not-be-seen"
 AUDIO = b"audio that must not be seen!"
+
+
+@asynccontextmanager
+async def observed_worker(
+    namespace: Namespace, upstream: str, **settings: str
+) -> AsyncIterator[tuple[WorkerProcess, httpx.AsyncClient]]:
+    """A worker that logs JSON, and a client of its health server."""
+    how = {
+        "SPEECHMQ_LOG__FORMAT": "json",
+        "SPEECHMQ_HEALTH__ADDRESS": "127.0.0.1:0",
+        **settings,
+    }
+    async with running_worker(namespace.url, upstream, 40.0, **how) as worker:
+        [port] = [one["port"] for one in parsed(worker.lines) if one["event"] == "health_listening"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20.0) as http:
+            yield worker, http
+
+
+async def until(http: httpx.AsyncClient, page: str, wanted: Callable[[Any], bool]) -> Any:
+    """Asks until the answer is wanted; fails with what was there after 20 s."""
+    found: Any = None
+    try:
+        async with asyncio.timeout(20.0):
+            while not wanted(found := (await http.get(page)).json()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"{page} still is {found}") from None
+    return found
+
+
+def interrupted(times: int) -> Callable[[Any], bool]:
+    return lambda found: found["interruptions"] == times
 
 
 def parsed(lines: list[str]) -> list[dict[str, Any]]:
@@ -55,3 +92,60 @@ async def test_log_is_json_and_has_neither_key_nor_audio_nor_words(namespace: Na
     ]
     for unseen in (KEY, AUDIO.decode()[:20], "Authorization", *said([3]), "\\u0000"):
         assert unseen not in told
+
+
+async def test_probes_and_status_tell_how_a_worker_is(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        observed_worker(namespace, upstream.url) as (_, http),
+        speaking(namespace.url) as speaker,
+    ):
+        live, started, ready = [await http.get(page) for page in ("/live", "/started", "/ready")]
+        assert (live.status_code, live.json()["live"]) == (200, True)
+        assert (started.status_code, started.json()) == (200, {"started": True})
+        assert (ready.status_code, ready.json()) == (
+            200,
+            {"ready": True, "reason": "", "draining": False, "interruptions": 0},
+        )
+        missing = await http.get("/nothing")
+        assert missing.status_code == 404
+        assert "/ready" in missing.json()["error"]
+
+        await speaker.start("one")
+        await speaker.say("one", list(range(5)), finish=False)
+        status = await until(
+            http, "/status", lambda found: [one["received"] for one in found["streams"]] == [1.0]
+        )
+        [stream] = status["streams"]
+        assert (stream["stream_id"], stream["state"]) == ("one", "streaming")
+        assert 0 < stream["age"] < 60
+        assert stream["lag"] == round(stream["received"] - stream["finalised"], 6)
+        assert (status["waiting"], status["capacity"]) == (0, 200)
+
+
+async def test_ready_follows_each_of_our_consumers_while_the_connection_lives(
+    namespace: Namespace,
+) -> None:
+    """A queue is deleted, which is how a broker drops consumers; everything comes back."""
+    async with (
+        serve("ledger") as upstream,
+        observed_worker(namespace, upstream.url) as (worker, http),
+        speaking(namespace.url) as speaker,
+    ):
+        for times, queue in enumerate(("claims", "start", "early"), start=1):
+            await speaker.channel.queue_delete(f"speechmq.{queue}")
+            began = asyncio.get_running_loop().time()
+            await until(http, "/ready", interrupted(times))
+            assert asyncio.get_running_loop().time() - began < 5.0
+            await until(http, "/ready", lambda found: found["ready"])
+        await speaker.start("one")
+        await speaker.say("one", list(range(10)))
+        await speaker.ears.until_over("one")
+        assert speaker.ears.words("one") == said(range(10))
+        assert worker.process.returncode is None
+    lost = [line["reason"] for line in parsed(worker.lines) if line["event"] == "broker_lost"]
+    assert [re.findall(r"speechmq\.(\w+)", reason)[0] for reason in lost] == [
+        "claims",
+        "start",
+        "early",
+    ]

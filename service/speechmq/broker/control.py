@@ -23,7 +23,7 @@ from ..settings import Settings
 from ..telemetry.logs import describe, get_logger
 from .admission import Admission
 from .early import EarlyAudio
-from .plane import broker_url
+from .plane import broker_url, fail_when_closed
 
 log = get_logger(__name__)
 
@@ -86,6 +86,16 @@ class ControlPlane:
         its consumers; a control plane that was lost is made anew instead."""
         await self._closed.wait()
         raise BrokerLost("the connection of the control plane is gone")
+
+    async def fail_when_deserted(self) -> NoReturn:
+        """Raises ``BrokerLost`` when the broker takes a consumer of ours away, of which FastStream
+        says nothing. To be called once it has started."""
+        async with asyncio.TaskGroup() as tasks:
+            for subscriber in self._broker.subscribers:
+                queue = subscriber._queue_obj  # type: ignore[attr-defined]  # noqa: SLF001
+                channel = await queue.channel.get_underlay_channel()
+                tasks.create_task(fail_when_closed(channel, f"the consumer of {queue.name}"))
+        raise BrokerLost("the control plane has no consumers")
 
     async def stop(self) -> None:
         """Takes no more messages, and waits for those in hand. A connection that is gone already

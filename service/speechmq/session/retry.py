@@ -142,10 +142,11 @@ def silence(timer: Timer, limits: Limits) -> Failure:
 class Attempts:
     """Counts failures; a session that lived for long enough wipes out those before it.
 
-    ``region`` is the place in the list of allowed regions that the next try is made in.
+    ``region`` is the place in the list of allowed regions that the next try is made in; ``retries``
+    counts the tries that followed a failure.
     """
 
-    __slots__ = ("_failures", "_jitter", "_limits", "_regions", "region")
+    __slots__ = ("_failures", "_jitter", "_limits", "_regions", "region", "retries")
 
     def __init__(self, limits: Limits, jitter: Callable[[], float], *, regions: int = 1) -> None:
         self._limits = limits
@@ -153,6 +154,7 @@ class Attempts:
         self._regions = regions
         self._failures = 0
         self.region = 0
+        self.retries = 0
 
     def forgive(self, lived: float) -> None:
         """A session has lived for so many seconds."""
@@ -172,6 +174,7 @@ class Attempts:
         )
         if isinstance(decision, GiveUp):
             return None
+        self.retries += 1
         if isinstance(decision, TryElsewhere):
             self.region = (self.region + 1) % self._regions
         return decision.delay

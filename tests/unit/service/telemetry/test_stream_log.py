@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from structlog.testing import capture_logs
+from tests.support.streams import new_stream
 
 from speechmq.session import events
 from speechmq.session.outputs import DeadLetter, Finish, Outcome, Publish
@@ -20,9 +21,19 @@ RESULTS = msgspec.Raw(b"[]")
 
 def told(*seen: Any) -> list[dict[str, Any]]:
     with capture_logs() as lines:
-        observer = Observer().stream("s", epoch=7, headers=HEADERS)
+        observer = Observer(lambda: 0.0).claimed("s")
+        observer.began(new_stream(), epoch=7, checkpoint=None, headers=HEADERS)
         for output in seen:
             observer.saw(output)
+    assert (
+        dict(lines.pop(0))
+        == {
+            "event": "stream_claimed",
+            "log_level": "info",
+            "is_taken_over": False,
+        }
+        | BOUND
+    )
     return [dict(line) for line in lines]
 
 
@@ -128,6 +139,7 @@ def test_dead_letter_is_told() -> None:
 )
 def test_malformed_trace_is_none(traceparent: object) -> None:
     with capture_logs() as lines:
-        observer = Observer().stream("s", epoch=1, headers={"traceparent": traceparent})
-        observer.saw(Publish(events.StreamDetached("s", "why"), 1))
+        observer = Observer(lambda: 0.0).claimed("s")
+        headers = {"traceparent": traceparent}
+        observer.began(new_stream(), epoch=1, checkpoint=None, headers=headers)
     assert "trace_id" not in lines[0]
