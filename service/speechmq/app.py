@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiormq.abc import AbstractChannel
@@ -34,14 +34,10 @@ from .errors import (
     TopologyMismatch,
     first_error,
 )
-from .health.pages import Pages
-from .health.readiness import Readiness
-from .health.server import Page, serving
+from .health.lookout import Lookout
 from .manager import Manager
 from .settings import Settings
 from .telemetry.logs import configure_logs, describe, get_logger
-from .telemetry.loop_lag import LoopLag
-from .telemetry.observer import Observer
 from .upstream.service import Upstream
 
 log = get_logger("speechmq")
@@ -109,8 +105,7 @@ class Worker:
         self._settings = settings
         self._ready = ready
         self._clock = time.monotonic
-        self._readiness = Readiness(self._clock)
-        self._observer = Observer(self._clock)
+        self._lookout = Lookout(settings, self._clock)
         self._stopping = asyncio.Event()
         self._out_of_patience = asyncio.Event()
 
@@ -118,19 +113,8 @@ class Worker:
         """Works until told to stop. Raises ``BrokerError`` if the broker was never reached, and
         ``SettingsError`` if nobody can be told how it goes."""
         self._stop_on_signals()
-        loop_lag = LoopLag()
-        async with serving(self._settings.health, self._pages(loop_lag)):
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    watching = tasks.create_task(loop_lag.watch())
-                    await self._run()
-                    watching.cancel()
-            except BaseExceptionGroup as group:
-                raise first_error(group) from group
-
-    def _pages(self, loop_lag: LoopLag) -> Mapping[str, Page]:
-        capacity = self._settings.worker.capacity
-        return Pages(self._readiness, self._observer, loop_lag, capacity, self._clock).by_path()
+        async with self._lookout.running():
+            await self._run()
 
     async def _run(self) -> None:
         pause, was_connected = FIRST_PAUSE, False
@@ -142,7 +126,7 @@ class Worker:
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
-                self._readiness.lost(str(error))
+                self._lookout.readiness.lost(str(error))
                 log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
@@ -182,20 +166,21 @@ class Worker:
         control = self._control(plane, side, names)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         upstream = Upstream(self._settings.upstream, self._clock)
+        self._lookout.account = upstream.account
         manager = Manager(
             plane,
             claims,
             upstream,
             self._settings,
             clock=self._clock,
-            observer=self._observer,
+            observer=self._lookout.observer,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(side.keep()),
                     tasks.create_task(self._tell_when_lost(control.fail_when_lost())),
-                    tasks.create_task(self._tell_when_lost(claims.fail_when_closed())),
+                    tasks.create_task(self._note_when_closed(claims)),
                     tasks.create_task(self._drain_when_stopping(manager)),
                 ]
                 await control.start()
@@ -204,7 +189,7 @@ class Worker:
 
                 def ready() -> None:
                     others.append(tasks.create_task(self._watch_consumers(plane, names)))
-                    self._readiness.consuming()
+                    self._lookout.readiness.consuming()
                     self._ready()
 
                 await manager.run(ready)
@@ -220,15 +205,22 @@ class Worker:
         try:
             await watching
         except* BrokerError as group:
-            self._readiness.lost(str(first_error(group)))
+            self._lookout.readiness.lost(str(first_error(group)))
             raise
+
+    async def _note_when_closed(self, claims: Claims) -> None:
+        """The manager fails for it, and has streams to let go first; or closes it in the end."""
+        try:
+            await claims.fail_when_closed()
+        except BrokerLost as error:
+            self._lookout.readiness.lost(str(error))
 
     async def _watch_consumers(self, plane: DataPlane, names: Names) -> None:
         """Until the worker drains: then it has no consumers of claims any more."""
 
         def looked(waiting: int) -> None:
-            self._observer.waiting = waiting
-            self._readiness.verified()
+            self._lookout.observer.waiting = waiting
+            self._lookout.readiness.verified()
 
         watch = ConsumerWatch(plane, names, looked)
         is_draining = self._stopping.is_set
@@ -250,7 +242,7 @@ class Worker:
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()
-        self._readiness.drain()
+        self._lookout.readiness.drain()
         grace = self._settings.worker.shutdown_grace
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(manager.drain("the worker is stopping"))

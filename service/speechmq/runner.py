@@ -16,6 +16,7 @@ from .broker.stream_queue import StreamQueue
 from .errors import BrokerLost
 from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from .session.inputs import (
+    ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
     ConnectionOpened,
@@ -90,6 +91,7 @@ class Runner:
         self._clock = clock
         self._broker_timeout = broker_timeout
         self._observer = observer or StreamObserver()
+        self._say_audio: Callable[[bytes], None] = self._say
         # With the link that an input comes from, or nothing for the broker and the clock.
         self._inbox: deque[tuple[Link | None, Input]] = deque()
         self._wake = asyncio.Event()
@@ -162,7 +164,7 @@ class Runner:
         for output in outputs:
             match output:
                 case SendAudio(audio):
-                    self._say(audio)
+                    self._say_audio(audio)
                 case Acknowledge():
                     self._give_broker(output)
                 case _:
@@ -237,6 +239,8 @@ class Runner:
         match work:
             case Publish() as publish:
                 await self._publisher.publish(publish)
+                if self._observer.published(publish):
+                    self._queue.divert(self._deliver_sample)
                 if publish.confirm:
                     self._deliver(Published(publish.seq))
             case SaveCheckpoint(seq, checkpoint):
@@ -260,6 +264,19 @@ class Runner:
     def _say(self, message: str | bytes) -> None:
         if self._link is not None:
             self._link.send(message)
+
+    def _deliver_sample(self, received: Input) -> None:
+        """Only what follows a final is timed: other chunks don't pay for it."""
+        self._queue.divert(self._deliver)
+        if isinstance(received, ChunkDelivered):
+            self._observer.sampled(received.audio)
+            self._say_audio = self._say_until_sample
+        self._deliver(received)
+
+    def _say_until_sample(self, audio: bytes) -> None:
+        if self._observer.left(audio):
+            self._say_audio = self._say
+        self._say(audio)
 
     def _close_link(self) -> None:
         if self._link is not None:

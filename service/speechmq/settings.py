@@ -183,6 +183,30 @@ class HealthSettings(Section):
         return host.strip("[]"), int(port)
 
 
+class TelemetrySettings(Section):
+    """OpenTelemetry. Its own variables (`OTEL_RESOURCE_ATTRIBUTES` …) hold besides these."""
+
+    otlp_endpoint: str | None = None
+    """A collector's address for OTLP over HTTP, as `http://collector:4318`"""
+    otlp_headers: dict[str, SecretStr] = {}
+    """A JSON object of headers to send there, a token for one"""
+    otlp_timeout: Seconds = 10.0
+    """Longest wait for the collector"""
+    otlp_metrics: bool = True
+    """Push metrics to the collector; `/metrics` has them either way"""
+    metrics_interval: Seconds = 15.0
+    """Between two pushes of metrics"""
+    service_name: str = "speechmq-worker"
+    """What traces and pushed metrics call the worker"""
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_http(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return endpoint
+
+
 class Settings(BaseSettings):
     """Everything that a worker can be told."""
 
@@ -199,6 +223,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
     def load(cls) -> Settings:

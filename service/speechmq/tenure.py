@@ -267,6 +267,7 @@ class Tenure:
             epoch=takeover.epoch,
             checkpoint=takeover.checkpoint,
             headers=self._claim.headers,
+            unsettled=queue.unsettled,
         )
         runner = Runner(
             stream,

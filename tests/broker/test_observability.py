@@ -11,15 +11,19 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.support.broker import Namespace
+from tests.support.observability import named_by_dashboards_and_rules
 from tests.support.speaker import said, speaking
 from tests.support.worker import WorkerProcess, running_worker
 
+from speechmq_emulator.faults import FaultBook
 from speechmq_emulator.server import serve
-from speechmq_schemas import AmqpMessage
+from speechmq_schemas import AmqpMessage, AudioChunk
 
 pytestmark = pytest.mark.timeout(120)
 
+LOOKS = "speechmq_event_loop_lag_seconds_count"
 KEY = "key-that-must-not-be-seen"
 AUDIO = b"audio that must not be seen!"
 
@@ -54,6 +58,14 @@ async def until(http: httpx.AsyncClient, page: str, wanted: Callable[[Any], bool
 
 def interrupted(times: int) -> Callable[[Any], bool]:
     return lambda found: found["interruptions"] == times
+
+
+def hears(received: float) -> Callable[[Any], bool]:
+    """One stream, in a session that has everything."""
+    return lambda found: (
+        [(one["state"], one["sent"], one["received"]) for one in found["streams"]]
+        == [("streaming", received, received)]
+    )
 
 
 def parsed(lines: list[str]) -> list[dict[str, Any]]:
@@ -113,9 +125,7 @@ async def test_probes_and_status_tell_how_a_worker_is(namespace: Namespace) -> N
 
         await speaker.start("one")
         await speaker.say("one", list(range(5)), finish=False)
-        status = await until(
-            http, "/status", lambda found: [one["received"] for one in found["streams"]] == [1.0]
-        )
+        status = await until(http, "/status", hears(1.0))
         [stream] = status["streams"]
         assert (stream["stream_id"], stream["state"]) == ("one", "streaming")
         assert 0 < stream["age"] < 60
@@ -149,3 +159,72 @@ async def test_ready_follows_each_of_our_consumers_while_the_connection_lives(
         "start",
         "early",
     ]
+
+
+async def samples(http: httpx.AsyncClient) -> dict[str, float]:
+    """Every sample of a scrape, by its name with labels."""
+    answer = await http.get("/metrics")
+    assert answer.status_code == 200
+    families = text_string_to_metric_families(answer.text)
+    return {
+        one.name + (str(dict(sorted(one.labels.items()))) if one.labels else ""): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+async def test_seconds_in_metrics_add_up_through_gap_repeat_and_loss(namespace: Namespace) -> None:
+    """received = finalised + gaps; the stream is sent again in part when its session is lost."""
+    async with (
+        serve("ledger", faults=FaultBook(["drop at=1s times=1"])) as upstream,
+        observed_worker(namespace, upstream.url, SPEECHMQ_SESSION__GAP_TIMEOUT="0.2") as (
+            _,
+            http,
+        ),
+        speaking(namespace.url) as speaker,
+    ):
+        before = await samples(http)
+        await speaker.start("stream-id-that-is-no-label")
+        stream_id = "stream-id-that-is-no-label"
+        first = await speaker.say(stream_id, list(range(8)), finish=False)
+        await speaker.send(stream_id, AudioChunk(seq=first - 1), b"\0" * 1600)  # a repeat
+        await speaker.send(stream_id, AudioChunk(seq=first), b"\0")  # half a sample
+        await speaker.say(stream_id, list(range(8, 16)), first_seq=first + 2)  # one never comes
+        await speaker.ears.until_over(stream_id)
+        await until(http, "/status", lambda found: found["streams"] == [])
+        [ended] = speaker.ears.of(stream_id, "StreamEnded")
+        async with asyncio.timeout(20):
+            while not (after := await samples(http)).get(LOOKS):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    def grew(name: str) -> float:
+        return round(after.get(name, 0.0) - before.get(name, 0.0), 6)
+
+    seconds = {
+        kind: grew(f"speechmq_audio_{kind}_seconds_total")
+        for kind in ("received", "sent", "replayed", "finalised", "gaps")
+    }
+    assert seconds["received"] == ended.received_seconds == 3.3
+    assert seconds["gaps"] == ended.gap_seconds == 0.1
+    assert seconds["finalised"] == round(seconds["received"] - seconds["gaps"], 6)
+    assert seconds["replayed"] > 0
+    assert seconds["sent"] == round(seconds["received"] + seconds["replayed"], 6)
+    assert grew("speechmq_chunks_duplicates_total") == 1
+    assert grew("speechmq_dead_letters_total{'code': 'bad_size'}") == 1
+    assert grew("speechmq_session_resumes_total{'reason': 'upstream_lost'}") == 1
+    assert grew("speechmq_session_retries_total") == 1
+    assert grew("speechmq_stream_warnings_total{'code': 'bad_size'}") == 1
+    assert grew("speechmq_stream_warnings_total{'code': 'connection_lost'}") == 1
+    assert grew("speechmq_streams_finished_total{'code': '', 'outcome': 'ended'}") == 1
+    assert grew("speechmq_finals_total") == ended.finals
+    assert grew("speechmq_latency_upstream_to_published_seconds_count") == ended.finals
+    assert 0 < grew("speechmq_latency_queue_to_upstream_seconds_count") <= ended.finals
+    assert 0 < grew("speechmq_latency_speech_end_to_final_seconds_count") <= ended.finals
+    assert after["speechmq_worker_ready"] == 1
+    assert after["speechmq_streams_waiting"] == 0
+    assert after["speechmq_worker_capacity"] == 200
+    assert after["speechmq_audio_unacknowledged_bytes"] == 0
+    assert after["speechmq_quota_limit"] >= after["speechmq_quota_used"] >= 1
+    assert [name for name in after if stream_id in name] == []
+    scraped = {name.partition("{")[0] for name in after}
+    assert named_by_dashboards_and_rules() <= scraped | {"up"}  # which Prometheus itself makes

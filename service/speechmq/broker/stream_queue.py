@@ -34,6 +34,7 @@ class StreamQueue:
     _recent: dict[int, DeliveredMessage] = field(default_factory=dict)
     _deliver: Callable[[Delivered], None] | None = None
     _has_memo: bool = False
+    _acknowledged: int = 0
 
     async def consume(self) -> None:
         """Begins to consume; deliveries wait for ``deliver_to``.
@@ -54,6 +55,16 @@ class StreamQueue:
         if self._deliver is not None:
             self._deliver(read_delivery(message))
 
+    def divert(self, deliver: Callable[[Delivered], None]) -> None:
+        """``deliver`` is called for each message from now on, in place of the one before."""
+        self._deliver = deliver
+
+    def unsettled(self) -> tuple[int | None, int]:
+        """The oldest delivery tag that is not acknowledged, and the newest that came."""
+        if not self._recent:
+            return None, self._acknowledged
+        return next(iter(self._recent)), next(reversed(self._recent))
+
     def deliver_to(self, deliver: Callable[[Delivered], None]) -> None:
         """``deliver`` is called for each message in the broker's order, and must not block."""
         for message in self._recent.values():
@@ -68,6 +79,7 @@ class StreamQueue:
         """Acknowledges every delivery up to ``tag``."""
         with translated(f"acknowledging audio of {self.topology.stream.name}"):
             await self.channel.basic_ack(tag, multiple=True)
+        self._acknowledged = tag
         while self._recent and (oldest := next(iter(self._recent))) <= tag:
             del self._recent[oldest]
 

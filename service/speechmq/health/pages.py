@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..telemetry.loop_lag import LoopLag
 from ..telemetry.observer import Observer
 from .readiness import Readiness
 from .server import Answer, Page, as_json
 
+if TYPE_CHECKING:  # telemetry that is off is not imported
+    from ..telemetry.metrics import Metrics
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus's text format."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """``clock`` is that of the observer's streams; ``capacity`` in streams."""
+    """``capacity`` is in streams."""
 
     readiness: Readiness
     observer: Observer
     loop_lag: LoopLag
     capacity: int
-    clock: Callable[[], float]
+    metrics: Metrics | None
 
     def by_path(self) -> Mapping[str, Page]:
         return {
@@ -28,6 +35,7 @@ class Pages:
             "/ready": self.ready,
             "/started": self.started,
             "/status": self.status,
+            "/metrics": self.scrape,
         }
 
     async def live(self) -> Answer:
@@ -43,10 +51,17 @@ class Pages:
 
     async def status(self) -> Answer:
         """Also of a worker that is not ready: who asks wants to know why."""
-        now = self.clock()
-        streams = [asdict(reading) for reading in self.observer.readings(now)]
+        streams = [asdict(reading) for reading in self.observer.readings()]
         waiting = {"waiting": self.observer.waiting, "capacity": self.capacity}
         return as_json({**self._readiness(), **waiting, "streams": streams})
+
+    async def scrape(self) -> Answer:
+        """What takes long is done beside the event loop."""
+        if self.metrics is None:
+            return as_json({"error": "metrics are off"}, is_well=False)
+        self.metrics.refresh()
+        text = await asyncio.to_thread(self.metrics.text)
+        return Answer(text, content_type=TEXT)
 
     def _readiness(self) -> dict[str, Any]:
         verdict = self.readiness.verdict

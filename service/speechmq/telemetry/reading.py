@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..session.checkpoint import Checkpoint
 from ..session.stream import Stream
+from .age import UnsettledAge
 
+Unsettled = Callable[[], tuple[int | None, int]]
+"""The oldest delivery tag that is not acknowledged, and the newest that came."""
 CLAIMED = "claimed"
 """The state of a stream that is owned, and whose session core is not made yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Seconds are of the stream's own clock, except for ``age``, which is the owner's in seconds.
+    """Seconds are of the stream's own clock, except in ages. ``age`` is that of the ownership.
 
     What a predecessor finalised is not counted again, so ``received`` is ``finalised`` plus
     ``gaps`` when the stream ends.
@@ -31,6 +35,7 @@ class Reading:
     lag: float = 0.0
     unacknowledged: float = 0.0
     unacknowledged_bytes: int = 0
+    unacknowledged_age: float = 0.0
     duplicates: int = 0
     retries: int = 0
 
@@ -38,9 +43,9 @@ class Reading:
 class Gauge:
     """Reads a stream from ``checkpoint`` on, where its owner began."""
 
-    __slots__ = ("_begin", "_duplicates", "_finalised", "_gaps", "_sent_from", "stream")
-
-    def __init__(self, stream: Stream, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self, stream: Stream, checkpoint: Checkpoint | None, unsettled: Unsettled, now: float
+    ) -> None:
         began = checkpoint or Checkpoint()
         self.stream = stream
         self._begin = max(began.position, stream.spec.samples(began.watermark))
@@ -48,8 +53,14 @@ class Gauge:
         self._gaps = began.totals.gap_samples
         self._duplicates = began.totals.duplicates
         self._finalised = 0
+        self._unsettled = unsettled
+        self._waits = UnsettledAge(now)
 
-    def read(self, stream_id: str, epoch: int, age: float) -> Reading:
+    def tick(self, now: float) -> None:
+        """To be called now and then: ages are as exact as this is frequent."""
+        self._waits.note(self._unsettled()[1], now)
+
+    def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
         stream, seconds = self.stream, self.stream.spec.seconds
         timeline, totals = stream.intake.timeline, stream.intake.totals
         received = max(0, timeline.position - self._begin)
@@ -69,6 +80,7 @@ class Gauge:
             lag=max(0.0, round(seconds(timeline.position) - watermark, 6)),
             unacknowledged=seconds(unacknowledged),
             unacknowledged_bytes=unacknowledged * stream.spec.sample_bytes,
+            unacknowledged_age=self._waits.of(self._unsettled()[0], now),
             duplicates=totals.duplicates - self._duplicates,
             retries=stream.retries,
         )

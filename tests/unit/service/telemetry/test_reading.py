@@ -12,12 +12,17 @@ from speechmq.session.inputs import ConnectionLost, ConnectionOpened, DeadlinePa
 from speechmq.session.stream import Stream
 from speechmq.telemetry.observer import Observer
 from speechmq.telemetry.reading import Gauge, Reading
+from speechmq.telemetry.snapshot import Snapshot, sum_up
 from speechmq.telemetry.totals import Totals
 from speechmq.upstream.messages import RecognitionStarted, TranscriptEnded
 
 
-def read(stream: Stream, checkpoint: Checkpoint | None = None) -> Reading:
-    return Gauge(stream, checkpoint).read("s", 1, 5.0)
+def nothing() -> tuple[int | None, int]:
+    return None, 0
+
+
+def read(stream: Stream) -> Reading:
+    return Gauge(stream, None, nothing, 0.0).read("s", 1, 5.0, 5.0)
 
 
 def test_stream_that_waits_for_its_first_final() -> None:
@@ -61,17 +66,17 @@ def test_what_is_sent_again_is_counted_apart() -> None:
 
 def test_received_is_finalised_plus_gaps_at_the_end() -> None:
     stream = started_stream(gap_timeout=1.0)
-    gauge = Gauge(stream, None)
+    gauge = Gauge(stream, None, nothing, 0.0)
     stream.receive(chunk(1), 1.0)
     stream.receive(chunk(3), 1.0)
     stream.receive(DeadlinePassed(), 3.0)  # chunk 2 is a gap
     stream.receive(end(4), 3.0)
     stream.receive(added(3), 3.0)
     stream.receive(final(0.25), 3.0)
-    assert gauge.read("s", 1, 0.0).finalised == 0.15
+    assert gauge.read("s", 1, 0.0, 0.0).finalised == 0.15
     stream.receive(TranscriptEnded(), 3.0)
     gauge.close()
-    found = gauge.read("s", 1, 0.0)
+    found = gauge.read("s", 1, 0.0, 0.0)
     assert (found.received, found.finalised, found.gaps) == (0.3, 0.2, 0.1)
 
 
@@ -81,11 +86,11 @@ def test_successor_does_not_count_what_was_final_before() -> None:
         next_seq=11, position=8000, watermark=1.5, totals=Counted(chunks=10, duplicates=2)
     )
     stream = new_stream(checkpoint=checkpoint)
-    gauge = Gauge(stream, checkpoint)
-    assert gauge.read("s", 2, 0.0) == Reading("s", 2, "connecting", 0.0)
+    gauge = Gauge(stream, checkpoint, nothing, 0.0)
+    assert gauge.read("s", 2, 0.0, 0.0) == Reading("s", 2, "connecting", 0.0)
     for seq in range(11, 21):
         stream.receive(chunk(seq), 1.0)
-    assert gauge.read("s", 2, 0.0) == replace(
+    assert gauge.read("s", 2, 0.0, 0.0) == replace(
         Reading("s", 2, "connecting", 0.0),
         received=0.5,
         lag=0.5,
@@ -98,11 +103,27 @@ def test_totals_outlive_their_streams_and_never_shrink() -> None:
     observer = Observer(lambda: 0.0)
     tenure = observer.claimed("s")
     stream = started_stream()
-    assert [one.state for one in observer.readings(0.0)] == ["claimed"]
-    tenure.began(stream, epoch=1, checkpoint=None, headers={})
+    assert [one.state for one in observer.readings()] == ["claimed"]
+    tenure.began(stream, epoch=1, checkpoint=None, headers={}, unsettled=nothing)
     stream.receive(chunk(1), 1.0)
-    assert observer.totals(0.0) == Totals(received=0.1, sent=0.1)
+    assert sum_up(observer.past, observer.readings()).totals == Totals(received=0.1, sent=0.1)
     observer.over(tenure)
     observer.over(tenure)
-    assert list(observer.readings(0.0)) == []
-    assert observer.totals(0.0) == Totals(received=0.1, sent=0.1)
+    assert list(observer.readings()) == []
+    assert observer.past == Totals(received=0.1, sent=0.1)
+
+
+def test_worst_off_stream_speaks_for_the_worker() -> None:
+    readings = [
+        Reading("a", 1, "streaming", 9.0, received=1.0, lag=0.2, unacknowledged_bytes=10),
+        Reading("b", 1, "waiting", 9.0, received=2.0, lag=3.0, unacknowledged_bytes=5),
+        Reading("c", 1, "streaming", 9.0, unacknowledged_age=4.0),
+    ]
+    assert sum_up(Totals(received=0.5), readings, waiting=3) == Snapshot(
+        Totals(received=3.5),
+        {"streaming": 2, "waiting": 1},
+        lag=3.0,
+        unacknowledged_bytes=15,
+        unacknowledged_age=4.0,
+        waiting=3,
+    )

@@ -19,10 +19,14 @@ BOUND = {"stream_id": "s", "epoch": 7, "trace_id": TRACE}
 RESULTS = msgspec.Raw(b"[]")
 
 
+def nothing() -> tuple[int | None, int]:
+    return None, 0
+
+
 def told(*seen: Any) -> list[dict[str, Any]]:
     with capture_logs() as lines:
         observer = Observer(lambda: 0.0).claimed("s")
-        observer.began(new_stream(), epoch=7, checkpoint=None, headers=HEADERS)
+        observer.began(new_stream(), epoch=7, checkpoint=None, headers=HEADERS, unsettled=nothing)
         for output in seen:
             observer.saw(output)
     assert (
@@ -141,5 +145,5 @@ def test_malformed_trace_is_none(traceparent: object) -> None:
     with capture_logs() as lines:
         observer = Observer(lambda: 0.0).claimed("s")
         headers = {"traceparent": traceparent}
-        observer.began(new_stream(), epoch=1, checkpoint=None, headers=headers)
+        observer.began(new_stream(), epoch=1, checkpoint=None, headers=headers, unsettled=nothing)
     assert "trace_id" not in lines[0]

@@ -1,0 +1,91 @@
+"""What a worker shows of itself, as far as the settings want it: health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ..broker.dead_letters import BURIED
+from ..errors import first_error
+from ..settings import Settings
+from ..telemetry.loop_lag import LoopLag
+from ..telemetry.observer import Observer
+from ..telemetry.snapshot import Snapshot, sum_up
+from ..upstream.account import Account
+from .pages import Pages
+from .readiness import Readiness
+from .server import serving
+
+if TYPE_CHECKING:
+    from ..telemetry.metrics import Metrics
+
+
+class Lookout:
+    """``account`` is that of the upstream in use."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self.readiness = Readiness(clock)
+        self.observer = Observer(clock)
+        self.account: Account | None = None
+        self._metrics = self._open_metrics()
+        self._loop_lag = LoopLag(self._tick)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Raises ``SettingsError`` when nobody can be told."""
+        pages = Pages(
+            self.readiness,
+            self.observer,
+            self._loop_lag,
+            self._settings.worker.capacity,
+            self._metrics,
+        )
+        try:
+            async with (
+                serving(self._settings.health, pages.by_path()),
+                asyncio.TaskGroup() as tasks,
+            ):
+                watching = tasks.create_task(self._loop_lag.watch())
+                yield
+                watching.cancel()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+        finally:
+            if self._metrics is not None:
+                await asyncio.to_thread(self._metrics.close)
+
+    def _open_metrics(self) -> Metrics | None:
+        """Nothing where nobody could see them: then nothing is imported either."""
+        telemetry = self._settings.telemetry
+        is_pushed = telemetry.otlp_endpoint is not None and telemetry.otlp_metrics
+        if self._settings.health.address is None and not is_pushed:
+            return None
+        from ..telemetry.metrics import Metrics  # noqa: PLC0415 - takes a while
+        from ..telemetry.resource import resource_of  # noqa: PLC0415
+
+        metrics = Metrics(self._settings, resource_of(telemetry), self._snapshot)
+        self.observer.instruments = metrics.instruments
+        return metrics
+
+    def _tick(self, lag: float) -> None:
+        if self._metrics is None:
+            return
+        self._metrics.instruments.loop_lag.record(lag)
+        self.observer.tick()
+        if self._metrics.is_pushed:
+            self._metrics.refresh()
+
+    def _snapshot(self) -> Snapshot:
+        account = self.account
+        return sum_up(
+            self.observer.past,
+            self.observer.readings(),
+            waiting=self.observer.waiting,
+            usage=None if account is None else account.usage,
+            quota=None if account is None else account.quota,
+            is_ready=self.readiness.verdict.is_ready,
+            dead_letters=dict(BURIED),
+        )
