@@ -9,7 +9,7 @@ WORKERS ?= logical
 ASYNCAPI ?=
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test coverage chaos conformance bench-emulator lint format sample clean
+.PHONY: help setup demo test coverage chaos conformance bench-emulator alerts bench-telemetry lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ bench-emulator: setup ## how many sessions the emulator holds in real time (2 mi
 
 chaos: setup ## everything fails for 3 times 5 minutes: no word may be lost (CHAOS="--seed 7 --seconds 60")
 	@scripts/without-secrets $(BIN)/python -m tests.chaos $(CHAOS)
+
+alerts: ## do the alert rules do what their tests say? (fetches promtool)
+	@scripts/promtool test rules deploy/observability/test_alerts.yml
+
+bench-telemetry: setup ## what traces and metrics cost a worker, per chunk (5 minutes)
+	@$(BIN)/python -m bench.telemetry
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

@@ -238,7 +238,8 @@ class Worker:
     def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        return ControlPlane(self._settings, Admission(plane, self._settings.broker), early)
+        admission = Admission(plane, self._settings.broker, self._lookout.observer)
+        return ControlPlane(self._settings, admission, early)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

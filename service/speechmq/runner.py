@@ -238,7 +238,7 @@ class Runner:
     async def _do(self, work: BrokerWork) -> None:
         match work:
             case Publish() as publish:
-                await self._publisher.publish(publish)
+                await self._publisher.publish(publish, self._observer.sending(publish))
                 if self._observer.published(publish):
                     self._queue.divert(self._deliver_sample)
                 if publish.confirm:

@@ -194,6 +194,12 @@ class TelemetrySettings(Section):
     """Longest wait for the collector"""
     otlp_metrics: bool = True
     """Push metrics to the collector; `/metrics` has them either way"""
+    otlp_traces: bool = True
+    """Send traces to the collector"""
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the streams to be traced whose publisher began no trace"""
+    trace_transcripts: bool = False
+    """Put what was said into spans"""
     metrics_interval: Seconds = 15.0
     """Between two pushes of metrics"""
     service_name: str = "speechmq-worker"

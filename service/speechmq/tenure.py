@@ -32,6 +32,7 @@ from .settings import Settings
 from .tasks import task_group
 from .telemetry.logs import describe, get_logger
 from .telemetry.observer import Observer
+from .telemetry.trace_context import context_of
 from .upstream.service import Upstream
 
 log = get_logger(__name__)
@@ -267,7 +268,7 @@ class Tenure:
             epoch=takeover.epoch,
             checkpoint=takeover.checkpoint,
             headers=self._claim.headers,
-            unsettled=queue.unsettled,
+            deliveries=queue,
         )
         runner = Runner(
             stream,
@@ -312,7 +313,13 @@ class Tenure:
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
         async with self._answered():
             channel = await self._plane.channel()
-            await announce(channel, self._names, failed, epoch=self._wall_milliseconds())
+            await announce(
+                channel,
+                self._names,
+                failed,
+                epoch=self._wall_milliseconds(),
+                headers=context_of(self._claim.headers),
+            )
             await close_quietly(channel)
         await self._delete_queues()
 

@@ -54,7 +54,9 @@ def test_every_log_event_is_described_and_no_other() -> None:
 
 # -- dashboards and alerts -------------------------------------------------------------------------
 
-PROMTOOL = shutil.which("promtool")
+UNPACKED = ROOT / ".speechmq/promtool/usr/bin"
+"""Where scripts/promtool puts it."""
+PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=str(UNPACKED))
 
 
 def test_every_metric_is_described_and_no_other() -> None:
@@ -106,9 +108,7 @@ def test_each_dashboard_can_be_loaded() -> None:
         assert all(one["targets"] and one["description"] for one in panels if one["type"] != "row")
 
 
-@pytest.mark.skipif(
-    PROMTOOL is None, reason="promtool is not installed: apt-get install prometheus"
-)
+@pytest.mark.skipif(PROMTOOL is None, reason="run scripts/promtool once, which fetches it")
 def test_rules_do_what_their_tests_say() -> None:
     done = subprocess.run(
         [PROMTOOL or "", "test", "rules", "test_alerts.yml"],
@@ -119,3 +119,23 @@ def test_rules_do_what_their_tests_say() -> None:
         timeout=50,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- traces ----------------------------------------------------------------------------------------
+
+
+def test_every_span_is_described_and_no_other() -> None:
+    described = set(re.findall(r"^\| `([a-z .]+)` \|", section("Traces"), re.MULTILINE))
+    assert described == {
+        "process speechmq.start",
+        "send speechmq.claims",
+        "start session",
+        "resume session",
+        "utterance",
+        "send speechmq.events",
+    }
+    sources = "".join(
+        (ROOT / f"service/speechmq/telemetry/{name}.py").read_text()
+        for name in ("tracing", "stream_trace")
+    )
+    assert sources.count("start_span(") == 5  # start and resume are made in one place

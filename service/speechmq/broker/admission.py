@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -27,7 +26,8 @@ from speechmq_schemas.events import Event
 from ..errors import BrokerLost
 from ..settings import BrokerSettings
 from ..telemetry.logs import get_logger
-from ..telemetry.trace_context import context_of, trace_field
+from ..telemetry.observer import Observer, Passed
+from ..telemetry.trace_context import trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
@@ -40,10 +40,13 @@ log = get_logger(__name__)
 class Admission:
     """Works on the data plane; its caller delivers the starts and settles them."""
 
-    def __init__(self, plane: DataPlane, settings: BrokerSettings) -> None:
+    def __init__(
+        self, plane: DataPlane, settings: BrokerSettings, observer: Observer | None = None
+    ) -> None:
         self._plane = plane
         self._settings = settings
         self._names = Names(settings.namespace)
+        self._observer = observer or Observer()
 
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
         """Returns when everything is in the broker's hands, so that the start may be settled.
@@ -52,22 +55,33 @@ class Admission:
         """
         channel = await self._plane.channel()
         try:
-            context = context_of(message.headers)
-            await self._open_stream(
-                channel, read_start(message), redelivered=redelivered, context=context
-            )
-        except ContractError as error:
-            await self._refuse(channel, message, error)
+            with self._observer.admitting(message.headers) as passage:
+                await self._admit(channel, message, passage, redelivered=redelivered)
         finally:
             await close_quietly(channel)
+
+    async def _admit(
+        self,
+        channel: AbstractChannel,
+        message: AmqpMessage,
+        passage: Passed,
+        *,
+        redelivered: bool,
+    ) -> None:
+        try:
+            start = read_start(message)
+            await self._open_stream(channel, start, passage, redelivered=redelivered)
+        except ContractError as error:
+            passage.refused(error)
+            await self._refuse(channel, message, error, passage)
 
     async def _open_stream(
         self,
         channel: AbstractChannel,
         start: StartStream,
+        passage: Passed,
         *,
         redelivered: bool,
-        context: Mapping[str, str],
     ) -> None:
         """A start that is delivered again may have been left half done, so it is done again."""
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
@@ -79,9 +93,12 @@ class Admission:
         with translated(f"binding the queues of stream {start.stream_id}"):
             for binding in (*topology.checkpoints, topology.inbound):
                 await bind(channel, binding)
-        await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
-        await publish_claim(channel, self._names, body, context)
-        log.info("start_admitted", stream_id=start.stream_id, **trace_field(context))
+        accepted = StreamAccepted(stream_id=start.stream_id)
+        await announce(channel, self._names, accepted, headers=passage.headers)
+        with passage.claiming() as headers:
+            await publish_claim(channel, self._names, body, headers)
+        trace = trace_field(passage.headers)
+        log.info("start_admitted", stream_id=start.stream_id, **trace)
 
     def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
         return per_stream(
@@ -112,7 +129,11 @@ class Admission:
             await close_quietly(channel)
 
     async def _refuse(
-        self, channel: AbstractChannel, message: AmqpMessage, error: ContractError
+        self,
+        channel: AbstractChannel,
+        message: AmqpMessage,
+        error: ContractError,
+        passage: Passed,
     ) -> None:
         """A live stream with the same id goes on, and is told; it did not fail."""
         stream_id = claimed_id(message.body)
@@ -131,7 +152,7 @@ class Admission:
             event = StreamWarning(stream_id=stream_id, code=error.code, reason=error.reason)
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
-        await announce(channel, self._names, event)
+        await announce(channel, self._names, event, headers=passage.headers)
 
 
 def read_start(message: AmqpMessage) -> StartStream:

@@ -4,6 +4,8 @@ stream that it cannot run. They never reach a stream's checkpoint."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
@@ -21,13 +23,19 @@ OWNERLESS_EPOCH = 0
 
 
 async def announce(
-    channel: AbstractChannel, names: Names, event: Event, *, epoch: int = OWNERLESS_EPOCH
+    channel: AbstractChannel,
+    names: Names,
+    event: Event,
+    *,
+    epoch: int = OWNERLESS_EPOCH,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Returns when the broker has the event. The time makes its ``message_id`` unique.
+    """Returns when the broker has the event. The time makes its ``message_id`` unique; ``headers``
+    go with the contract's own.
 
     A consumer whose full queue refuses it has to do without; that is no reason to end anything.
     """
-    message = from_event(event, epoch=epoch, seq=time.time_ns())
+    message = from_event(event, epoch=epoch, seq=time.time_ns(), headers=headers)
     properties = spec.Basic.Properties(
         message_type=message.type,
         message_id=message.message_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from aiormq.abc import AbstractChannel
@@ -47,13 +49,15 @@ class EventPublisher:
         self._stream_id = stream_id
         self._epoch = epoch
 
-    async def publish(self, publish: Publish) -> None:
-        """Returns when the broker has the event.
+    async def publish(
+        self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Returns when the broker has the event; ``headers`` go with the contract's own.
 
         Raises ``BrokerLost``.
         """
         event, key = publish.event, routing_key(publish.event)
-        body, properties = encode(event), self._properties(publish)
+        body, properties = encode(event), self._properties(publish, headers)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
             if isinstance(event, StreamFailed):
                 await self._publish(body, "", self._state, properties)
@@ -85,8 +89,9 @@ class EventPublisher:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""
         await write_checkpoint(self._channel, self._state, self._epoch, checkpoint)
 
-    def _properties(self, publish: Publish) -> spec.Basic.Properties:
+    def _properties(self, publish: Publish, carried: Mapping[str, str]) -> spec.Basic.Properties:
         headers: dict[str, Any] = {
+            **carried,
             "epoch": self._epoch,
             "seq": publish.seq,
             "schema_version": SCHEMA_VERSION,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
@@ -58,6 +58,11 @@ class StreamQueue:
     def divert(self, deliver: Callable[[Delivered], None]) -> None:
         """``deliver`` is called for each message from now on, in place of the one before."""
         self._deliver = deliver
+
+    def headers_of(self, tag: int) -> Mapping[str, Any] | None:
+        """Those of a delivery, as long as it is not acknowledged."""
+        message = self._recent.get(tag)
+        return None if message is None else message.header.properties.headers
 
     def unsettled(self) -> tuple[int | None, int]:
         """The oldest delivery tag that is not acknowledged, and the newest that came."""

@@ -1,8 +1,9 @@
-"""What a worker shows of itself, as far as the settings want it: health and metrics."""
+"""What a worker shows of itself, as far as the settings want it: health, metrics, traces."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ from .server import serving
 
 if TYPE_CHECKING:
     from ..telemetry.metrics import Metrics
+    from ..telemetry.tracing import Tracing
+
+GOODBYE = 5.0
+"""Seconds for what is left to be sent."""
 
 
 class Lookout:
@@ -31,6 +36,7 @@ class Lookout:
         self.observer = Observer(clock)
         self.account: Account | None = None
         self._metrics = self._open_metrics()
+        self._tracing = self._open_tracing()
         self._loop_lag = LoopLag(self._tick)
 
     @asynccontextmanager
@@ -54,8 +60,28 @@ class Lookout:
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         finally:
-            if self._metrics is not None:
-                await asyncio.to_thread(self._metrics.close)
+            await self._close()
+
+    async def _close(self) -> None:
+        """A collector that does not answer keeps no worker from its end."""
+        closing = threading.Thread(target=self._flush, name="telemetry's end", daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, GOODBYE)
+
+    def _flush(self) -> None:
+        for opened in (self._metrics, self._tracing):
+            if opened is not None:
+                opened.close()
+
+    def _open_tracing(self) -> Tracing | None:
+        telemetry = self._settings.telemetry
+        if telemetry.otlp_endpoint is None or not telemetry.otlp_traces:
+            return None
+        from ..telemetry.resource import resource_of  # noqa: PLC0415 - takes a while
+        from ..telemetry.tracing import Tracing  # noqa: PLC0415
+
+        self.observer.tracing = Tracing(self._settings, resource_of(telemetry))
+        return self.observer.tracing
 
     def _open_metrics(self) -> Metrics | None:
         """Nothing where nobody could see them: then nothing is imported either."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ..session.checkpoint import Checkpoint
 from ..session.stream import Stream
 from .age import UnsettledAge
 
-Unsettled = Callable[[], tuple[int | None, int]]
-"""The oldest delivery tag that is not acknowledged, and the newest that came."""
 CLAIMED = "claimed"
 """The state of a stream that is owned, and whose session core is not made yet."""
+
+
+class Deliveries(Protocol):
+    """What a stream's owner holds of its queue."""
+
+    def unsettled(self) -> tuple[int | None, int]:
+        """The oldest delivery tag that is not acknowledged, and the newest that came."""
+
+    def headers_of(self, tag: int) -> Mapping[str, Any] | None:
+        """Those of a delivery, as long as it is not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Gauge:
     """Reads a stream from ``checkpoint`` on, where its owner began."""
 
     def __init__(
-        self, stream: Stream, checkpoint: Checkpoint | None, unsettled: Unsettled, now: float
+        self, stream: Stream, checkpoint: Checkpoint | None, deliveries: Deliveries, now: float
     ) -> None:
         began = checkpoint or Checkpoint()
         self.stream = stream
@@ -53,12 +62,12 @@ class Gauge:
         self._gaps = began.totals.gap_samples
         self._duplicates = began.totals.duplicates
         self._finalised = 0
-        self._unsettled = unsettled
+        self._deliveries = deliveries
         self._waits = UnsettledAge(now)
 
     def tick(self, now: float) -> None:
         """To be called now and then: ages are as exact as this is frequent."""
-        self._waits.note(self._unsettled()[1], now)
+        self._waits.note(self._deliveries.unsettled()[1], now)
 
     def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
         stream, seconds = self.stream, self.stream.spec.seconds
@@ -80,7 +89,7 @@ class Gauge:
             lag=max(0.0, round(seconds(timeline.position) - watermark, 6)),
             unacknowledged=seconds(unacknowledged),
             unacknowledged_bytes=unacknowledged * stream.spec.sample_bytes,
-            unacknowledged_age=self._waits.of(self._unsettled()[0], now),
+            unacknowledged_age=self._waits.of(self._deliveries.unsettled()[0], now),
             duplicates=totals.duplicates - self._duplicates,
             retries=stream.retries,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.support.deliveries import Nothing
 from tests.support.streams import added, chunk, end, final, new_stream, started_stream
 
 from speechmq.session.checkpoint import Checkpoint
@@ -17,12 +18,8 @@ from speechmq.telemetry.totals import Totals
 from speechmq.upstream.messages import RecognitionStarted, TranscriptEnded
 
 
-def nothing() -> tuple[int | None, int]:
-    return None, 0
-
-
 def read(stream: Stream) -> Reading:
-    return Gauge(stream, None, nothing, 0.0).read("s", 1, 5.0, 5.0)
+    return Gauge(stream, None, Nothing(), 0.0).read("s", 1, 5.0, 5.0)
 
 
 def test_stream_that_waits_for_its_first_final() -> None:
@@ -66,7 +63,7 @@ def test_what_is_sent_again_is_counted_apart() -> None:
 
 def test_received_is_finalised_plus_gaps_at_the_end() -> None:
     stream = started_stream(gap_timeout=1.0)
-    gauge = Gauge(stream, None, nothing, 0.0)
+    gauge = Gauge(stream, None, Nothing(), 0.0)
     stream.receive(chunk(1), 1.0)
     stream.receive(chunk(3), 1.0)
     stream.receive(DeadlinePassed(), 3.0)  # chunk 2 is a gap
@@ -86,7 +83,7 @@ def test_successor_does_not_count_what_was_final_before() -> None:
         next_seq=11, position=8000, watermark=1.5, totals=Counted(chunks=10, duplicates=2)
     )
     stream = new_stream(checkpoint=checkpoint)
-    gauge = Gauge(stream, checkpoint, nothing, 0.0)
+    gauge = Gauge(stream, checkpoint, Nothing(), 0.0)
     assert gauge.read("s", 2, 0.0, 0.0) == Reading("s", 2, "connecting", 0.0)
     for seq in range(11, 21):
         stream.receive(chunk(seq), 1.0)
@@ -104,7 +101,7 @@ def test_totals_outlive_their_streams_and_never_shrink() -> None:
     tenure = observer.claimed("s")
     stream = started_stream()
     assert [one.state for one in observer.readings()] == ["claimed"]
-    tenure.began(stream, epoch=1, checkpoint=None, headers={}, unsettled=nothing)
+    tenure.began(stream, epoch=1, checkpoint=None, headers={}, deliveries=Nothing())
     stream.receive(chunk(1), 1.0)
     assert sum_up(observer.past, observer.readings()).totals == Totals(received=0.1, sent=0.1)
     observer.over(tenure)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from structlog.testing import capture_logs
+from tests.support.deliveries import Nothing
 from tests.support.streams import new_stream
 
 from speechmq.session import events
@@ -19,14 +20,16 @@ BOUND = {"stream_id": "s", "epoch": 7, "trace_id": TRACE}
 RESULTS = msgspec.Raw(b"[]")
 
 
-def nothing() -> tuple[int | None, int]:
-    return None, 0
-
-
 def told(*seen: Any) -> list[dict[str, Any]]:
     with capture_logs() as lines:
         observer = Observer(lambda: 0.0).claimed("s")
-        observer.began(new_stream(), epoch=7, checkpoint=None, headers=HEADERS, unsettled=nothing)
+        observer.began(
+            new_stream(),
+            epoch=7,
+            checkpoint=None,
+            headers=HEADERS,
+            deliveries=Nothing(),
+        )
         for output in seen:
             observer.saw(output)
     assert (
@@ -145,5 +148,11 @@ def test_malformed_trace_is_none(traceparent: object) -> None:
     with capture_logs() as lines:
         observer = Observer(lambda: 0.0).claimed("s")
         headers = {"traceparent": traceparent}
-        observer.began(new_stream(), epoch=1, checkpoint=None, headers=headers, unsettled=nothing)
+        observer.began(
+            new_stream(),
+            epoch=1,
+            checkpoint=None,
+            headers=headers,
+            deliveries=Nothing(),
+        )
     assert "trace_id" not in lines[0]
