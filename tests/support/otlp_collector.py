@@ -21,7 +21,8 @@ KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 @dataclass(frozen=True, slots=True)
 class CollectedSpan:
     """Ids are hexadecimal; ``process`` is the instance that sent it, ``seconds`` how long it was;
-    ``links`` are the traces that it names."""
+    ``links`` are the traces that it names, ``text`` is all that its
+    attributes and events say."""
 
     name: str
     trace_id: str
@@ -33,7 +34,7 @@ class CollectedSpan:
     error: str
     links: frozenset[str]
     attributes: dict[str, Any]
-    raw: bytes
+    text: str
 
 
 @dataclass
@@ -70,7 +71,7 @@ def _collected(span: Any, process: str) -> CollectedSpan:
         span.status.message if span.status.code == 2 else "",
         frozenset(link.trace_id.hex() for link in span.links),
         _plain(span.attributes),
-        span.SerializeToString(),
+        str([_plain(span.attributes), *(_plain(one.attributes) for one in span.events)]),
     )
 
 
@@ -88,7 +89,7 @@ def running_collector() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            collector.headers.append(dict(self.headers))
+            collector.headers.append({key.lower(): one for key, one in self.headers.items()})
             collector.take(self.path, body)
             self.send_response(200)
             self.send_header("Content-Length", "0")

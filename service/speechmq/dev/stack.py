@@ -76,6 +76,7 @@ def worker(stack: Stack, inherited: Mapping[str, str]) -> Program:
         "SPEECHMQ_BROKER__NAMESPACE": Names().namespace,
         "SPEECHMQ_UPSTREAM__URL": stack.upstream_url,
         "SPEECHMQ_UPSTREAM__API_KEY": stack.api_key,
+        "SPEECHMQ_LOG__FORMAT": "console",  # which has the line that is waited for
     }
     command = (sys.executable, "-m", "speechmq.cli", "worker")
     return Program("worker", command, WORKER_READY, {**inherited, **settings})

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ..broker.dead_letters import BURIED
-from ..errors import first_error
 from ..settings import Settings
+from ..tasks import task_group
 from ..telemetry.loop_lag import LoopLag
 from ..telemetry.observer import Observer
 from ..telemetry.snapshot import Snapshot, sum_up
@@ -50,15 +50,10 @@ class Lookout:
             self._metrics,
         )
         try:
-            async with (
-                serving(self._settings.health, pages.by_path()),
-                asyncio.TaskGroup() as tasks,
-            ):
+            async with serving(self._settings.health, pages.by_path()), task_group() as tasks:
                 watching = tasks.create_task(self._loop_lag.watch())
                 yield
                 watching.cancel()
-        except BaseExceptionGroup as group:
-            raise first_error(group) from group
         finally:
             await self._close()
 
