@@ -68,6 +68,7 @@ class StreamObserver:
         self._instruments = instruments
         self._tracing = tracing
         self._trace: StreamTrace | None = None
+        self._passed_on: Mapping[str, str] = NO_HEADERS
         self._epoch = 0
         self._gauge: Gauge | None = None
         self._log: StreamLog | None = None
@@ -83,7 +84,8 @@ class StreamObserver:
         deliveries: Deliveries,
     ) -> None:
         """The owner has its core; ``headers`` are those of its claim."""
-        trace_id = trace_id_of(context_of(headers).get(TRACEPARENT))
+        self._passed_on = context_of(headers)
+        trace_id = trace_id_of(self._passed_on.get(TRACEPARENT))
         self._epoch = epoch
         self._gauge = Gauge(stream, checkpoint, deliveries, self._clock())
         self._log = StreamLog(self._stream_id, epoch=epoch, trace_id=trace_id)
@@ -121,7 +123,7 @@ class StreamObserver:
 
     def sending(self, publish: Publish) -> Mapping[str, str]:
         """Headers for an event that is given to the broker."""
-        return NO_HEADERS if self._trace is None else self._trace.sending(publish)
+        return self._passed_on if self._trace is None else self._trace.sending(publish)
 
     def published(self, publish: Publish) -> bool:
         """The broker has the event. Whether the next chunk is to be a ``sample``."""

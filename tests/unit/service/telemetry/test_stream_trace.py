@@ -240,5 +240,14 @@ def test_without_tracing_the_publisher_s_context_is_passed_on_as_it_is() -> None
         assert passage.headers == HEADERS == context_of(HEADERS)
         with passage.claiming() as headers:
             assert headers == HEADERS
-    silent = Observer().claimed("s")
-    assert silent.sending(Publish(events.StreamStarted("s", "u"), 1)) == {}
+    tenure = Observer().claimed("s")
+    started = Publish(events.StreamStarted("s", "u"), 1)
+    assert tenure.sending(started) == {}
+    tenure.began(
+        started_stream(),
+        epoch=1,
+        checkpoint=None,
+        headers={**HEADERS, "other": 1},
+        deliveries=Held(),
+    )
+    assert tenure.sending(started) == HEADERS
