@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..broker.dead_letters import BURIED
 from ..settings import Settings
 from ..tasks import task_group
-from ..telemetry.loop_lag import LoopLag
+from ..telemetry.loop_lag import EVERY, LoopLag
 from ..telemetry.observer import Observer
 from ..telemetry.snapshot import Snapshot, sum_up
 from ..upstream.account import Account
@@ -38,6 +38,10 @@ class Lookout:
         self._metrics = self._open_metrics()
         self._tracing = self._open_tracing()
         self._loop_lag = LoopLag(self._tick)
+        self._ticks = 0
+        # What is pushed is that much older than the push.
+        quarter = settings.telemetry.metrics_interval / 4
+        self._ticks_a_refresh = max(1, int(quarter / EVERY))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -96,7 +100,8 @@ class Lookout:
             return
         self._metrics.instruments.loop_lag.record(lag)
         self.observer.tick()
-        if self._metrics.is_pushed:
+        self._ticks += 1
+        if self._metrics.is_pushed and self._ticks % self._ticks_a_refresh == 0:
             self._metrics.refresh()
 
     def _snapshot(self) -> Snapshot:
