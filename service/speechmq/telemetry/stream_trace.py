@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opentelemetry.context import Context
 from opentelemetry.trace import (
     Span,
     SpanContext,
@@ -18,7 +17,6 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     get_current_span,
-    set_span_in_context,
 )
 
 from ..session import events, outputs
@@ -27,7 +25,8 @@ from ..session.outputs import Output, Publish
 from ..session.states import State
 from ..session.stream import Stream
 from .reading import Deliveries
-from .tracing import Tracing, extracted, injected, messaging
+from .trace_context import TRACEPARENT
+from .tracing import Place, Tracing, carried, extracted, messaging
 
 LONGEST_UTTERANCE = 30.0
 """Seconds after which another span begins, though nobody has paused."""
@@ -56,17 +55,17 @@ class StreamTrace:
             "speechmq.stream_id": stream.spec.stream_id,
             "speechmq.epoch": epoch,
         }
-        self._root = extracted(headers)
+        self._root = Place.beginning(headers)
         self._claimed_at: int | None = claimed_at
         self._resumes = is_taken_over
         self._deliveries = deliveries
         self._starting: Span | None = None
-        self._session = self._root
+        self._session = self._here = self._root
         self._utterance: Span | None = None
         self._utterance_since = 0
-        self._linked: set[tuple[int, int]] = set()
+        self._linked: set[str] = set()
         # By the seq of an event that is on its way to the broker.
-        self._contexts: dict[int, Context] = {}
+        self._places: dict[int, Place] = {}
         self._closing: dict[int, Span] = {}
         self._sending: dict[int, Span] = {}
 
@@ -88,27 +87,30 @@ class StreamTrace:
         is_claimed = self._claimed_at is not None
         self._starting = self._tracing.tracer.start_span(
             "resume session" if self._resumes else "start session",
-            self._root,
+            self._root.context,
             SpanKind.CONSUMER if is_claimed else SpanKind.INTERNAL,
             {**(messaging(claims, "process") if is_claimed else {}), **self._common}
             | {"speechmq.region": region},
             start_time=self._claimed_at,
         )
         self._claimed_at = None
+        self._move()
 
     def _started(self, session_id: str, reason: str) -> None:
         if self._starting is None:
             return
         self._starting.set_attribute("speechmq.session_id", session_id)
         self._starting.set_attribute("speechmq.reason", reason)
-        self._session = set_span_in_context(self._starting, Context())
+        self._session = Place.of(self._starting)
         self._starting.end()
         self._starting, self._resumes = None, True
+        self._move()
 
     def _fail_start(self, code: str) -> None:
         if self._starting is not None:
             _fail(self._starting, code)
             self._starting = None
+            self._move()
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -128,17 +130,16 @@ class StreamTrace:
                 PartialTranscript(transcript=str(text)) | FinalTranscript(transcript=str(text))
             ) if text:
                 self._hear(event)
-        self._contexts[publish.seq] = self._context
+        self._places[publish.seq] = self._here
         if self._ends_utterance(event) and self._utterance is not None:
             self._closing[publish.seq], self._utterance = self._utterance, None
+            self._move()
 
-    @property
-    def _context(self) -> Context:
-        if self._utterance is not None:
-            return set_span_in_context(self._utterance, Context())
-        if self._starting is not None:
-            return set_span_in_context(self._starting, Context())
-        return self._session
+    def _move(self) -> None:
+        """What comes from here on hangs on what is said, else on the session that starts, or has
+        started."""
+        span = self._utterance or self._starting
+        self._here = self._session if span is None else Place.of(span)
 
     # -- utterances ------------------------------------------------------------------------------
 
@@ -150,12 +151,13 @@ class StreamTrace:
             self._utterance_since = time.time_ns() - round(ago * 1e9)
             self._utterance = self._tracing.tracer.start_span(
                 "utterance",
-                self._session,
+                self._session.context,
                 SpanKind.INTERNAL,
                 self._common,
                 start_time=self._utterance_since,
             )
             self._linked = set()
+            self._move()
         if isinstance(event, FinalTranscript) and self._utterance.is_recording():
             for link in self._links(event):
                 self._utterance.add_link(link)
@@ -169,12 +171,12 @@ class StreamTrace:
             if piece.start >= spec.samples(final.end_time) or len(self._linked) >= MOST_LINKS:
                 return
             headers = None if piece.tag is None else self._deliveries.headers_of(piece.tag)
-            if not headers or "traceparent" not in headers:
+            carries = (headers or {}).get(TRACEPARENT)
+            if not isinstance(carries, str) or carries in self._linked:
                 continue
+            self._linked.add(carries)
             found = get_current_span(extracted(headers)).get_span_context()
-            ids = (found.trace_id, found.span_id)
-            if found.is_valid and ids not in self._linked:
-                self._linked.add(ids)
+            if found.is_valid:
                 yield found
 
     def _ends_utterance(self, event: Event) -> bool:
@@ -191,23 +193,24 @@ class StreamTrace:
         if self._utterance is not None:
             self._utterance.end()
             self._utterance = None
+            self._move()
 
     # -- to the broker ---------------------------------------------------------------------------
 
-    def sending(self, publish: Publish) -> dict[str, str]:
+    def sending(self, publish: Publish) -> Mapping[str, str]:
         """The headers of the event; of a final, with a span of its own."""
-        context = self._contexts.pop(publish.seq, self._session)
+        place = self._places.pop(publish.seq, self._session)
         if isinstance(publish.event, Sent):
             exchange = self._tracing.names.events
             span = self._tracing.tracer.start_span(
                 f"send {exchange}",
-                context,
+                place.context,
                 SpanKind.PRODUCER,
                 messaging(exchange, "send") | self._common | _told(publish),
             )
             self._sending[publish.seq] = span
-            context = set_span_in_context(span, Context())
-        return injected(context)
+            return carried(span)
+        return place.headers
 
     def published(self, publish: Publish) -> None:
         """The broker has it."""
