@@ -64,6 +64,7 @@ def test_worker_of_the_stack_has_the_callers_settings_but_for_where_things_are()
         "SPEECHMQ_BROKER__URL": "amqp://production/",
         "SPEECHMQ_BROKER__NAMESPACE": "other",
         "SPEECHMQ_UPSTREAM__API_KEY": "a real one",
+        "SPEECHMQ_LOG__FORMAT": "json",
     }
     assert worker(STACK, inherited).environment == {
         "SPEECHMQ_SESSION__WINDOW": "2",
@@ -71,4 +72,5 @@ def test_worker_of_the_stack_has_the_callers_settings_but_for_where_things_are()
         "SPEECHMQ_BROKER__NAMESPACE": "speechmq",
         "SPEECHMQ_UPSTREAM__URL": "ws://127.0.0.1:2/v2",
         "SPEECHMQ_UPSTREAM__API_KEY": "key",
+        "SPEECHMQ_LOG__FORMAT": "console",
     }
