@@ -186,7 +186,9 @@ async def test_seconds_in_metrics_add_up_through_gap_repeat_and_loss(namespace: 
         before = await samples(http)
         await speaker.start("stream-id-that-is-no-label")
         stream_id = "stream-id-that-is-no-label"
-        first = await speaker.say(stream_id, list(range(8)), speed=5.0, finish=False)
+        first = await speaker.say(stream_id, list(range(8)), finish=False)
+        # A chunk behind a final is timed.
+        await speaker.ears.wait_for(lambda: speaker.ears.of(stream_id, "FinalTranscript") != [])
         await speaker.send(stream_id, AudioChunk(seq=first - 1), b"\0" * 1600)  # a repeat
         await speaker.send(stream_id, AudioChunk(seq=first), b"\0")  # half a sample
         await speaker.say(
