@@ -12,13 +12,21 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from speechmq_schemas.amqp import JSON, OUTSIDE_BODY, AmqpMessage
-from speechmq_schemas.commands import COMMANDS, Seq, StartStream, StreamId
+from speechmq_schemas.commands import (
+    COMMANDS,
+    CreateTemporaryKey,
+    GetStreamStatus,
+    Request,
+    Seq,
+    StartStream,
+    StreamId,
+)
 from speechmq_schemas.events import (
     EVENTS,
     PartialTranscript,
@@ -28,7 +36,15 @@ from speechmq_schemas.events import (
 )
 from speechmq_schemas.examples import EXAMPLES, STREAM_ID
 from speechmq_schemas.json_schema import body_schemas, json_schema
-from speechmq_schemas.routing import EVENT_ROUTES, SCHEMA_VERSION, START_ROUTING_KEY, Names
+from speechmq_schemas.replies import REPLIES, RequestFailed, StreamStatus, TemporaryKey
+from speechmq_schemas.routing import (
+    EVENT_ROUTES,
+    SCHEMA_VERSION,
+    START_ROUTING_KEY,
+    TEMPORARY_KEY_ROUTING_KEY,
+    Names,
+    status_routing_key,
+)
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 GENERATED = ("asyncapi.yaml", "json/*.json", "examples/*.json")
@@ -37,7 +53,8 @@ PUBLISHED_AT = 1_795_363_200  # 2026-11-22 16:00 UTC, in every example
 
 TRANSIENT = (PartialTranscript, PartialTranslation)
 
-MODELS: Mapping[str, type[BaseModel]] = {**COMMANDS, **EVENTS}
+MODELS: Mapping[str, type[BaseModel]] = {**COMMANDS, **EVENTS, **REPLIES}
+REQUESTS = frozenset(model.__name__ for model in get_args(Request))
 
 
 def artefacts() -> dict[str, str]:
@@ -77,16 +94,24 @@ def example(message: AmqpMessage) -> dict[str, Any]:
         "content_type": message.content_type,
         "message_id": message.message_id,
         "correlation_id": message.correlation_id,
+        "reply_to": message.reply_to,
         "timestamp": PUBLISHED_AT,
     }
     body = {"body": json.loads(message.body)} if message.content_type == JSON else _base64(message)
     return {
-        "exchange": Names().inbound if message.type in COMMANDS else Names().events,
+        "exchange": _exchange(message.type),
         "routing_key": message.routing_key,
         "properties": {key: value for key, value in properties.items() if value is not None},
         "headers": dict(message.headers),
         **body,
     }
+
+
+def _exchange(name: str) -> str:
+    """Replies go to the default exchange, which has no name."""
+    if name in REPLIES:
+        return ""
+    return Names().inbound if name in COMMANDS else Names().events
 
 
 def _base64(message: AmqpMessage) -> dict[str, str]:
@@ -113,7 +138,7 @@ def asyncapi() -> dict[str, Any]:
         "servers": {
             "broker": {"host": "localhost:5672", "protocol": "amqp", "protocolVersion": "0.9.1"}
         },
-        "channels": {**_command_channels(), **_event_channels()},
+        "channels": {**_command_channels(), **_event_channels(), **_reply_channels()},
         "operations": {**_command_operations(), **_event_operations()},
         "components": {
             "messages": {name: _message(name, model) for name, model in MODELS.items()},
@@ -166,11 +191,29 @@ def _channel(address: str, exchange: str, kind: str, names: Sequence[str]) -> di
 
 def _command_channels() -> dict[str, Any]:
     start = StartStream.__name__
-    others = [name for name in COMMANDS if name != start]
+    others = [name for name in COMMANDS if name != start and name not in REQUESTS]
     exchange = Names().inbound
     return {
         "start": _channel(START_ROUTING_KEY, exchange, "direct", [start]),
         "stream": _channel("stream.{stream_id}", exchange, "direct", others),
+        "temporaryKey": _channel(
+            TEMPORARY_KEY_ROUTING_KEY, exchange, "direct", [CreateTemporaryKey.__name__]
+        ),
+        "status": _channel(
+            status_routing_key("{stream_id}"), exchange, "direct", [GetStreamStatus.__name__]
+        ),
+    }
+
+
+def _reply_channels() -> dict[str, Any]:
+    """Where a reply goes is not known before it is asked for."""
+    return {
+        "replies": {
+            "address": None,
+            "description": "The queue that a request names in its property `reply_to`, reached by "
+            "the default exchange; `amq.rabbitmq.reply-to` works, too",
+            "messages": {name: _ref(f"components/messages/{name}") for name in REPLIES},
+        }
     }
 
 
@@ -210,7 +253,20 @@ def _command_operations() -> dict[str, Any]:
             "A stream's audio and control, in the order of `seq`",
             binding,
         ),
+        "receiveTemporaryKey": {
+            **_operation("receive", "temporaryKey", "Makes temporary keys", binding),
+            "reply": _answers(TemporaryKey, RequestFailed),
+        },
+        "receiveStatus": {
+            **_operation("receive", "status", "Tells how a stream is doing", binding),
+            "reply": _answers(StreamStatus, RequestFailed),
+        },
     }
+
+
+def _answers(*models: type[BaseModel]) -> dict[str, Any]:
+    messages = [_ref(f"channels/replies/messages/{model.__name__}") for model in models]
+    return {"channel": _ref("channels/replies"), "messages": messages}
 
 
 def _event_operations() -> dict[str, Any]:
@@ -249,7 +305,9 @@ def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
 def _headers_of(name: str) -> str:
     if name in EVENTS:
         return "EventHeaders"
-    return "SequencedHeaders" if "seq" in OUTSIDE_BODY.get(name, ()) else "StartHeaders"
+    if name in REPLIES:
+        return "ReplyHeaders"
+    return "SequencedHeaders" if "seq" in OUTSIDE_BODY.get(name, ()) else "RequestHeaders"
 
 
 def _header_schemas() -> dict[str, Any]:
@@ -268,12 +326,20 @@ def _header_schemas() -> dict[str, Any]:
     }
     seq = {"seq": TypeAdapter(Seq).json_schema(), "traceparent": traceparent}
     return {
-        "StartHeaders": traced,
+        "RequestHeaders": traced,
         "SequencedHeaders": {"type": "object", "properties": seq, "required": ["seq"]},
         "EventHeaders": {
             "type": "object",
             "properties": event,
             "required": ["epoch", "seq", "schema_version"],
+        },
+        "ReplyHeaders": {
+            "type": "object",
+            "properties": {
+                "schema_version": event["schema_version"],
+                "traceparent": traceparent,
+            },
+            "required": ["schema_version"],
         },
     }
 
@@ -286,6 +352,8 @@ def _properties(name: str, content_type: str) -> dict[str, Any]:
         "correlation_id": {**TypeAdapter(StreamId).json_schema(), "description": "The stream's id"},
         "timestamp": {"type": "integer", "description": "Unix time, set by the publishing client"},
     }
+    if name in REQUESTS or name in REPLIES:
+        return _exchanged(name, fields)
     if name not in EVENTS:
         return {"type": "object", "properties": fields, "required": ["type"]}
     fields["message_id"] = {
@@ -294,6 +362,16 @@ def _properties(name: str, content_type: str) -> dict[str, Any]:
         "description": "`<stream_id>/<epoch>/<seq>`: drop an event whose id you have seen",
     }
     return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def _exchanged(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of a request or of its reply."""
+    repeated = {"type": "string", "description": "The asker's; the reply repeats it"}
+    fields = {**fields, "correlation_id": repeated}
+    if name in REPLIES:
+        return {"type": "object", "properties": fields, "required": ["type", "content_type"]}
+    fields["reply_to"] = {"type": "string", "description": "The queue that the reply goes to"}
+    return {"type": "object", "properties": fields, "required": ["type", "reply_to"]}
 
 
 # --- Command line ----------------------------------------------------------------------------

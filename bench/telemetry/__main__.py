@@ -64,7 +64,7 @@ async def cost(broker_url: str, upstream_url: str, load: Load, *, on: bool) -> f
                 "SPEECHMQ_HEALTH__ADDRESS": "127.0.0.1:18099",
             }
         async with (
-            running_worker(broker_url, upstream_url, 60.0, **settings) as worker,
+            running_worker(broker_url, upstream_url, **settings) as worker,
             scraping(on=on),
         ):
             process = psutil.Process(worker.process.pid)

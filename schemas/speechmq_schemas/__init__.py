@@ -9,16 +9,21 @@ from .amqp import (
     CommandMessage,
     from_command,
     from_event,
+    from_reply,
+    from_request,
     message_id,
     to_command,
     to_event,
+    to_reply,
 )
 from .commands import (
     AudioChunk,
     Command,
+    CreateTemporaryKey,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
+    GetStreamStatus,
     StartStream,
     UpdateConfig,
 )
@@ -51,8 +56,10 @@ from .events import (
     StreamWarning,
     UpstreamMessage,
 )
+from .replies import Reply, RequestFailed, StreamStatus, TemporaryKey
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
 from .transcript import Transcript, Turn, Word, join_words, words_of
+from .unknown import unknown_fields
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -65,6 +72,7 @@ __all__ = [
     "Command",
     "CommandMessage",
     "ContractError",
+    "CreateTemporaryKey",
     "EndOfUtterance",
     "EndStream",
     "Event",
@@ -73,11 +81,14 @@ __all__ = [
     "FinalTranslation",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "GetStreamStatus",
     "MidSessionConfig",
     "Names",
     "PartialTranscript",
     "PartialTranslation",
     "RawAudioFormat",
+    "Reply",
+    "RequestFailed",
     "SpeakersResult",
     "StartStream",
     "StreamAccepted",
@@ -87,7 +98,9 @@ __all__ = [
     "StreamInfo",
     "StreamResumed",
     "StreamStarted",
+    "StreamStatus",
     "StreamWarning",
+    "TemporaryKey",
     "Transcript",
     "TranscriptionConfig",
     "TranslationConfig",
@@ -98,10 +111,14 @@ __all__ = [
     "event_routing_key",
     "from_command",
     "from_event",
+    "from_reply",
+    "from_request",
     "join_words",
     "message_id",
     "stream_routing_key",
     "to_command",
     "to_event",
+    "to_reply",
+    "unknown_fields",
     "words_of",
 ]

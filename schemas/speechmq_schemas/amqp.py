@@ -14,15 +14,27 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from .commands import COMMANDS, AudioChunk, Command, StartStream
+from .commands import (
+    COMMANDS,
+    AudioChunk,
+    Command,
+    CreateTemporaryKey,
+    GetStreamStatus,
+    Request,
+    StartStream,
+)
 from .errors import ContractError, FieldError, excerpt
 from .events import EVENTS, Event, Translation, UpstreamMessage
+from .replies import REPLIES, Reply
 from .routing import (
     SCHEMA_VERSION,
     START_ROUTING_KEY,
+    STATUS_ROUTING_PREFIX,
+    TEMPORARY_KEY_ROUTING_KEY,
     addressable,
     event_routing_key,
     is_stream_id,
+    status_routing_key,
     stream_routing_key,
     translation_routing_key,
     upstream_routing_key,
@@ -41,10 +53,12 @@ OUTSIDE_BODY: Mapping[str, frozenset[str]] = MappingProxyType(
         "ForceEndOfUtterance": frozenset({"seq"}),
         "GetSpeakers": frozenset({"seq"}),
         "EndStream": frozenset({"seq"}),
+        "GetStreamStatus": frozenset({"stream_id"}),
         "UpstreamMessage": frozenset({"stream_id"}),
     }
 )
-"""Fields that a body leaves out: ``seq`` is a header, ``stream_id`` the correlation id."""
+"""Fields that a body leaves out: ``seq`` is a header; ``stream_id`` the correlation id of an
+``UpstreamMessage``, and in the routing key of a ``GetStreamStatus``."""
 
 _NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -66,6 +80,7 @@ class AmqpMessage:
     content_type: str = JSON
     message_id: str | None = None
     correlation_id: str | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +102,7 @@ def from_command(
 
     ``headers``, ``traceparent`` for one, are sent beside the contract's own. Raises
     ``ContractError`` for a ``stream_id`` that is none or is not the command's, and for audio
-    that does not belong to a chunk.
+    that does not belong to a chunk. ``from_request`` writes what belongs to no stream.
     """
     _check_outgoing(stream_id, command, audio)
     name = type(command).__name__
@@ -108,10 +123,42 @@ def _check_outgoing(stream_id: str, command: Command, audio: bytes) -> None:
     if not is_stream_id(stream_id):
         reason = "a stream id has 1 to 128 letters, digits, '_' and '-'"
         raise _invalid(name, "stream_id", f"{reason}, unlike {excerpt(repr(stream_id), 60)}")
+    if isinstance(command, CreateTemporaryKey):
+        raise _invalid(name, "stream_id", "belongs to no stream: use from_request")
+    if isinstance(command, GetStreamStatus):
+        raise _invalid(name, "stream_id", "is asked, not sent to a stream: use from_request")
     if isinstance(command, StartStream) and command.stream_id != stream_id:
         raise _invalid(name, "stream_id", f"is {command.stream_id!r}, to be sent as {stream_id!r}")
     if audio and not isinstance(command, AudioChunk):
         raise _invalid(name, "audio", "only an AudioChunk carries audio")
+
+
+def from_request(
+    request: Request,
+    *,
+    reply_to: str,
+    correlation_id: str | None = None,
+    headers: Mapping[str, Any] = _NO_HEADERS,
+) -> AmqpMessage:
+    """The message that asks for something and is answered to its asker, for ``Names.inbound``.
+
+    ``reply_to`` is the queue that the answer is published to, or ``amq.rabbitmq.reply-to`` when
+    the asker consumes from that on the same channel; the answer repeats ``correlation_id``.
+    """
+    return AmqpMessage(
+        routing_key=_request_key(request),
+        type=type(request).__name__,
+        body=_encode(request),
+        headers=dict(headers),
+        correlation_id=correlation_id,
+        reply_to=reply_to,
+    )
+
+
+def _request_key(request: Request) -> str:
+    if isinstance(request, GetStreamStatus):
+        return status_routing_key(request.stream_id)
+    return TEMPORARY_KEY_ROUTING_KEY
 
 
 def to_command(message: AmqpMessage) -> CommandMessage:
@@ -129,13 +176,28 @@ def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
     if len(message.body) > MAX_COMMAND_BODY:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
-    if model is StartStream:
+    if model in (StartStream, CreateTemporaryKey):
         return CommandMessage(_decode(model, message.body))
-    return CommandMessage(_decode_placed(model, _seq(message), message.body or b"{}"))
+    body = message.body or b"{}"
+    if model is GetStreamStatus:
+        asked = {"stream_id": _asked_stream(message.routing_key)}
+        return CommandMessage(_decode_with(model, asked, "in the routing key", body))
+    return CommandMessage(_decode_with(model, {"seq": _seq(message)}, "a header", body))
 
 
-def _decode_placed(model: type[Command], seq: object, body: bytes) -> Command:
-    """A command with a place in the order: ``seq`` is a header, the rest the body's."""
+def _asked_stream(routing_key: str) -> str:
+    if not routing_key.startswith(STATUS_ROUTING_PREFIX):
+        reason = (
+            f"the routing key of GetStreamStatus is status.<stream_id>, not {routing_key!r:.80}"
+        )
+        raise ContractError("wrong_place", reason)
+    return routing_key.removeprefix(STATUS_ROUTING_PREFIX)
+
+
+def _decode_with(
+    model: type[Command], outside: Mapping[str, object], place: str, body: bytes
+) -> Command:
+    """A command of which one field stands elsewhere: ``outside`` the body, in that ``place``."""
     try:
         fields = from_json(body)
     except (ValueError, RecursionError) as error:
@@ -143,9 +205,9 @@ def _decode_placed(model: type[Command], seq: object, body: bytes) -> Command:
         raise ContractError("bad_json", reason) from error
     if not isinstance(fields, dict):
         raise _invalid(model.__name__, "", "the body should be an object")
-    if "seq" in fields:
-        raise _invalid(model.__name__, "seq", "is a header, and no field of the body")
-    return model.model_validate({**fields, "seq": seq}, by_alias=True, by_name=False)
+    for name in outside.keys() & fields.keys():
+        raise _invalid(model.__name__, name, f"is {place}, and no field of the body")
+    return model.model_validate({**fields, **outside}, by_alias=True, by_name=False)
 
 
 def _seq(message: AmqpMessage) -> int:
@@ -209,6 +271,31 @@ def _read_upstream(message: AmqpMessage) -> UpstreamMessage:
     if not isinstance(body, dict):
         raise _invalid(message.type, "", "the body should be an object")
     return UpstreamMessage.model_validate({**body, "stream_id": message.correlation_id})
+
+
+def from_reply(
+    reply: Reply, asked: AmqpMessage, *, headers: Mapping[str, Any] = _NO_HEADERS
+) -> AmqpMessage:
+    """The answer to ``asked``, to be published to the default exchange.
+
+    Its routing key is the queue that the asker named, which is nothing if it named none.
+    """
+    return AmqpMessage(
+        routing_key=asked.reply_to or "",
+        type=type(reply).__name__,
+        body=_encode(reply),
+        headers={**headers, "schema_version": SCHEMA_VERSION},
+        correlation_id=asked.correlation_id,
+    )
+
+
+def to_reply(message: AmqpMessage) -> Reply:
+    """Reads an answer; a type that this version does not know raises ``ContractError``."""
+    model = _named(REPLIES, message.type)
+    try:
+        return _decode(model, message.body)
+    except ValidationError as error:
+        raise ContractError.from_validation(message.type, error) from error
 
 
 def _named(models: Mapping[str, type[_Model]], name: str) -> type[_Model]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -23,6 +23,13 @@ Seq = Annotated[
     int,
     Field(ge=1, lt=2**63, description="From 1, one step per message of the stream"),
 ]
+CredentialName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="One of the accounts in the workers' settings; without it their default one",
+    ),
+]
 LabelName = Annotated[str, Field(min_length=1, max_length=64)]
 LabelText = Annotated[str, Field(max_length=512)]
 
@@ -39,6 +46,16 @@ class StartStream(Command):
     transcription_config: TranscriptionConfig
     translation_config: TranslationConfig | None = None
     audio_events_config: AudioEventsConfig | None = None
+    credential: CredentialName | None = None
+    region: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="Where it is to stay: `eu`, `us`, `global` or a URL, one of those that "
+            "the workers' settings allow; without it all of them, in their order",
+        ),
+    ] = None
     idle_timeout: Annotated[
         float | None,
         Field(gt=0, le=86_400, description="Seconds without a message after which it ends itself"),
@@ -83,6 +100,23 @@ class EndStream(Command):
     seq: Annotated[Seq, Field(description="Travels as a header")]
 
 
+class CreateTemporaryKey(Command):
+    """Asks for a key with which a browser can reach the recogniser; `TemporaryKey` answers."""
+
+    ttl: Annotated[int, Field(ge=60, le=86_400, description="Seconds for which it opens sessions")]
+    client_ref: Annotated[
+        str | None,
+        Field(min_length=1, max_length=256, description="Yours, for the account's own records"),
+    ] = None
+    credential: CredentialName | None = None
+
+
+class GetStreamStatus(Command):
+    """Asks how a stream is doing; `StreamStatus` answers at once, not behind queued audio."""
+
+    stream_id: Annotated[StreamId, Field(description="Travels in the routing key")]
+
+
 CommandName = Literal[
     "StartStream",
     "AudioChunk",
@@ -90,6 +124,8 @@ CommandName = Literal[
     "ForceEndOfUtterance",
     "GetSpeakers",
     "EndStream",
+    "CreateTemporaryKey",
+    "GetStreamStatus",
 ]
 COMMANDS: dict[str, type[Command]] = {
     model.__name__: model
@@ -100,5 +136,8 @@ COMMANDS: dict[str, type[Command]] = {
         ForceEndOfUtterance,
         GetSpeakers,
         EndStream,
+        CreateTemporaryKey,
+        GetStreamStatus,
     )
 }
+Request: TypeAlias = CreateTemporaryKey | GetStreamStatus

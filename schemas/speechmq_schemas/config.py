@@ -1,8 +1,9 @@
 """Recognition settings, with the field names and ranges of Speechmatics' ``StartRecognition``.
 
-Unknown fields are kept and passed on, because the upstream API grows faster than this contract;
-known fields with a wrong value are refused. A list is read up to its first wrong item: one with a
-hundred thousand of them would take longer to complain about than to read.
+Unknown fields are kept and passed on with a warning, because the upstream API grows faster than
+this contract; known fields with a wrong value are refused. What is read here instead of being
+passed on, the audio's format above all, has no unknown fields. A list is read up to its first
+wrong item: one with a hundred thousand of them would take longer to complain about than to read.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from .base import ContractModel, NonEmpty, OpenModel
+from .errors import MAX_PATH, excerpt
 
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
 
@@ -149,6 +151,19 @@ Language = Annotated[
 ]
 
 
+def _known_altogether(config: OpenModel) -> OpenModel:
+    if config.model_extra:
+        raise PydanticCustomError(
+            "unknown_field",
+            "Upstream would end the session over a field that it does not know: {name}",
+            {"name": excerpt(next(iter(config.model_extra)), MAX_PATH)},
+        )
+    return config
+
+
+_KNOWN_ALTOGETHER = AfterValidator(_known_altogether)
+
+
 class MidSessionConfig(ContractModel):
     """What may be changed while a stream runs; absent fields stay as they are.
 
@@ -161,9 +176,9 @@ class MidSessionConfig(ContractModel):
     ) = None
     max_delay: Annotated[float, Field(ge=0.7, le=4)] | None = None
     max_delay_mode: Literal["flexible", "fixed"] | None = None
-    audio_filtering_config: AudioFilteringConfig | None = None
+    audio_filtering_config: Annotated[AudioFilteringConfig, _KNOWN_ALTOGETHER] | None = None
     enable_partials: bool | None = None
-    conversation_config: ConversationConfig | None = None
+    conversation_config: Annotated[ConversationConfig, _KNOWN_ALTOGETHER] | None = None
 
 
 class TranslationConfig(OpenModel):
@@ -201,3 +216,4 @@ class TranscriptionConfig(OpenModel):
     model: Literal["standard", "enhanced", "melia-1"] | None = None
     punctuation_overrides: PunctuationOverrides | None = None
     conversation_config: ConversationConfig | None = None
+    channel_diarization_labels: Annotated[list[str], Field(fail_fast=True)] | None = None

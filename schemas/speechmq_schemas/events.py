@@ -53,6 +53,9 @@ class StreamWarning(Event):
 
     code: str
     reason: str
+    fields: list[dict[str, str]] = Field(
+        default_factory=list, description="Of a start: `path` and `reason` of each field meant"
+    )
 
 
 class StreamInfo(Event):

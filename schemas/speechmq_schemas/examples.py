@@ -9,14 +9,17 @@ Everything here is made by the mapping itself from real models, and is the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 
-from .amqp import AmqpMessage, from_command, from_event
+from .amqp import AmqpMessage, from_command, from_event, from_reply, from_request
 from .commands import (
     AudioChunk,
+    CreateTemporaryKey,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
+    GetStreamStatus,
     StartStream,
     UpdateConfig,
 )
@@ -59,6 +62,7 @@ from .events import (
     TranslatedSentence,
     UpstreamMessage,
 )
+from .replies import RequestFailed, StreamStatus, TemporaryKey
 
 STREAM_ID = "call-0042"
 REFUSED_STREAM_ID = "call-0043"
@@ -116,6 +120,58 @@ def _commands() -> tuple[AmqpMessage, ...]:
         from_command(STREAM_ID, ForceEndOfUtterance(seq=91, timestamp=8.9), headers=TRACED),
         from_command(STREAM_ID, GetSpeakers(seq=92, final=False), headers=TRACED),
         from_command(STREAM_ID, EndStream(seq=271), headers=TRACED),
+        KEY_REQUEST,
+        STATUS_REQUEST,
+    )
+
+
+KEY_REQUEST = from_request(
+    CreateTemporaryKey(ttl=600, client_ref="agent-7", credential="support"),
+    reply_to="amq.gen-JzTY20BRgKO-HjmUJj0wLg",
+    correlation_id="ask-1",
+    headers=TRACED,
+)
+
+
+STATUS_REQUEST = from_request(
+    GetStreamStatus(stream_id=STREAM_ID),
+    reply_to="amq.gen-JzTY20BRgKO-HjmUJj0wLg",
+    correlation_id="ask-2",
+    headers=TRACED,
+)
+
+
+def _status() -> StreamStatus:
+    return StreamStatus(
+        stream_id=STREAM_ID,
+        state="streaming",
+        epoch=1_795_363_200_001,
+        worker="worker-7c9f-1-3ab9",
+        since=datetime(2026, 11, 22, 16, 0, 12, tzinfo=UTC),
+        received_seconds=18.4,
+        finalised_seconds=16.9,
+        gap_seconds=0.1,
+        lag_seconds=1.4,
+    )
+
+
+def _replies() -> tuple[AmqpMessage, ...]:
+    key = TemporaryKey(
+        key_value="eyJhbGciOi.example.not-a-key",
+        ttl=600,
+        expires_at=datetime(2026, 11, 22, 16, 10, tzinfo=UTC),
+        url="wss://eu.rt.speechmatics.com/v2",
+    )
+    refused = RequestFailed(
+        code="invalid_field",
+        reason="CreateTemporaryKey is not valid: ttl: Input should be greater than or equal to 60",
+        retryable=False,
+        fields=[{"path": "ttl", "reason": "Input should be greater than or equal to 60"}],
+    )
+    status = from_reply(_status(), STATUS_REQUEST, headers=TRACED)
+    return (
+        *(from_reply(one, KEY_REQUEST, headers=TRACED) for one in (key, refused)),
+        status,
     )
 
 
@@ -278,6 +334,6 @@ def _events() -> tuple[AmqpMessage, ...]:
 
 
 EXAMPLES: Mapping[str, AmqpMessage] = MappingProxyType(
-    {message.type: message for message in (*_commands(), *_events())}
+    {message.type: message for message in (*_commands(), *_events(), *_replies())}
 )
-"""By type: every command and every event once."""
+"""By type: every command, every event and every reply once."""

@@ -31,6 +31,7 @@ EVENT_ROUTES: dict[str, str] = {
 }
 
 START_ROUTING_KEY = "start"
+TEMPORARY_KEY_ROUTING_KEY = "temporary-key"
 
 
 def is_stream_id(text: str) -> bool:
@@ -51,6 +52,14 @@ def stream_routing_key(stream_id: str) -> str:
     return f"stream.{stream_id}"
 
 
+STATUS_ROUTING_PREFIX = "status."
+
+
+def status_routing_key(stream_id: str) -> str:
+    """The routing key of a question about a stream: whoever owns the stream is bound to it."""
+    return f"{STATUS_ROUTING_PREFIX}{stream_id}"
+
+
 def event_routing_key(event_type: str, stream_id: str) -> str:
     """The routing key of an event; ``KeyError`` for a type that the contract does not have.
 
@@ -59,14 +68,9 @@ def event_routing_key(event_type: str, stream_id: str) -> str:
     return f"{EVENT_ROUTES[event_type]}.{addressable(stream_id)}"
 
 
-ANY_LANGUAGE = "*"
-"""In the place of a language: a binding's key for all of them."""
-
-
 def translation_routing_key(event_type: str, language: str, stream_id: str) -> str:
     """The routing key of a translation, with the language that it is in."""
-    word = language if language == ANY_LANGUAGE else _word(language)
-    return f"{EVENT_ROUTES[event_type]}.{word}.{addressable(stream_id)}"
+    return f"{EVENT_ROUTES[event_type]}.{_word(language)}.{addressable(stream_id)}"
 
 
 def upstream_routing_key(message: str, stream_id: str) -> str:
@@ -107,8 +111,16 @@ class Names:
         return f"{self.namespace}.early"
 
     @property
+    def temporary_key(self) -> str:
+        return f"{self.namespace}.temporary-key"
+
+    @property
     def claims(self) -> str:
         return f"{self.namespace}.claims"
+
+    @property
+    def log(self) -> str:
+        return f"{self.namespace}.log"
 
     @property
     def dead(self) -> str:
@@ -119,6 +131,9 @@ class Names:
 
     def state(self, stream_id: str) -> str:
         return f"{self.namespace}.state.{stream_id}"
+
+    def status(self, worker: str) -> str:
+        return f"{self.namespace}.status.{worker}"
 
     def memo(self, stream_id: str) -> str:
         return f"{self.namespace}.memo.{stream_id}"

@@ -23,9 +23,11 @@ from .broker.claims import Claims
 from .broker.consumers import ConsumerWatch
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
+from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
-from .broker.topology import declare, shared
+from .broker.status import UnownedStatus
+from .broker.topology import declare, topologies
 from .errors import (
     BrokerError,
     BrokerLost,
@@ -163,10 +165,10 @@ class Worker:
         channel = await plane.channel()
         await self._declare(channel, names)
         side = SideChannel(self._settings.broker)
-        control = self._control(plane, side, names)
-        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         upstream = Upstream(self._settings.upstream, self._clock)
-        self._lookout.account = upstream.account
+        self._lookout.accounts = upstream.accounts
+        control = self._control(plane, side, names, upstream)
+        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
             plane,
             claims,
@@ -229,17 +231,22 @@ class Worker:
     async def _declare(self, channel: AbstractChannel, names: Names) -> None:
         try:
             with translated("declaring exchanges and queues"):
-                await declare(channel, shared(names, self._settings.broker.queue_type))
+                for topology in topologies(names, self._settings.broker):
+                    await declare(channel, topology)
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise TopologyMismatch(error.__cause__) from error
             raise
 
-    def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
+    def _control(
+        self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
+    ) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        admission = Admission(plane, self._settings.broker, self._lookout.observer)
-        return ControlPlane(self._settings, admission, early)
+        admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
+        unowned = UnownedStatus(plane, side, names)
+        keys = KeyRequests(side, names, upstream.temporary_key)
+        return ControlPlane(self._settings, admission, early, unowned, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from aio_pika.abc import AbstractConnection
 from rich.console import Console
 
 from speechmq.commandline.caption_formats import Format, format_of
@@ -41,7 +42,9 @@ from speechmq.commandline.request import (
 from speechmq.commandline.screen import print_plain, screen_for
 from speechmq.commandline.send import SendRequest
 from speechmq.commandline.send import send as send_recording
-from speechmq.commandline.subscription import subscribe
+from speechmq.commandline.status import EXIT_CODES as STATUS_EXIT_CODES
+from speechmq.commandline.status import status
+from speechmq.commandline.subscription import Subscription, replay, subscribe
 from speechmq.commandline.summary import DEFINITIONS
 from speechmq.dev.demo import find_sample, run_demo, run_stack
 from speechmq.errors import RequestError
@@ -61,6 +64,16 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line an event, and nothing else.")]
+
+
+FromStart = Annotated[
+    bool,
+    typer.Option(
+        "--from-start",
+        help="Read the transcript log from its beginning, then go on: finals, and no partials.",
+    ),
+]
+FROM_THE_LOG = " from the beginning of the log"
 
 
 class Engine(StrEnum):
@@ -84,6 +97,12 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
     config: Annotated[
         str, typer.Option(help="JSON, or @FILE: the transcription_config to begin with.")
     ] = "{}",
+    credential: Annotated[
+        str | None, typer.Option(help="One of the accounts in the workers' settings.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where it is to stay: eu, us, global or a URL.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for the end after the last message.")
     ] = 60.0,
@@ -97,7 +116,13 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
         recording = read_recording(file)
         wishes = Wishes(language, max_delay, end_of_utterance)
         name = new_stream_id(file, secrets.token_hex(3)) if stream_id is None else stream_id
-        start = start_stream(name, recording, wishes.over(read_config(config)))
+        start = start_stream(
+            name,
+            recording,
+            wishes.over(read_config(config)),
+            credential=credential,
+            region=region,
+        )
         request = SendRequest(start, recording, chunk_ms, speed, timeout)
         names = Names(namespace)
         code = run(lambda halt: _send(request, url, names, halt, as_json=as_json))
@@ -119,13 +144,14 @@ async def _send(
 
 
 @app.command(epilog=EXIT_CODES)
-def listen(
+def listen(  # noqa: PLR0917  # each is an option
     stream: Annotated[str | None, typer.Argument(help="A stream id; all streams if none.")] = None,
     url: Url = DEFAULT_URL,
     namespace: Namespace = DEFAULT_NAMESPACE,
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Leave when the stream is over, with 0 or 1.")
     ] = False,
+    from_start: FromStart = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the captions of one stream, or of all, as they come; Ctrl-C leaves."""
@@ -136,25 +162,46 @@ def listen(
             raise RequestError("--until-end needs a stream: speechmq listen STREAM --until-end")
         names = Names(namespace)
         code = run(
-            lambda _: _listen(stream, url, names, until_end=until_end, as_json=as_json),
+            lambda _: _listen(
+                stream,
+                url,
+                names,
+                until_end=until_end,
+                from_start=from_start,
+                as_json=as_json,
+            ),
             at_once=True,
         )
     raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
 
 
-async def _listen(
-    stream_id: str | None, url: str, names: Names, *, until_end: bool, as_json: bool
+async def _listen(  # each is an option
+    stream_id: str | None,
+    url: str,
+    names: Names,
+    *,
+    until_end: bool,
+    from_start: bool,
+    as_json: bool,
 ) -> ExitCode:
     async with connected(url, "speechmq listen") as connection:
-        events = await subscribe(connection, names.events, stream_id)
+        events = await _events(connection, names, stream_id, from_start=from_start)
         whom = "all streams" if stream_id is None else f"stream {stream_id}"
-        tell(f"listening to {whom}")
+        tell(f"listening to {whom}{FROM_THE_LOG if from_start else ''}")
         with screen_for(Console(), as_json=as_json, name_streams=stream_id is None) as screen:
             return code_of(await listen_to(events, screen, until_end=until_end))
 
 
+async def _events(
+    connection: AbstractConnection, names: Names, stream_id: str | None, *, from_start: bool
+) -> Subscription:
+    if from_start:
+        return await replay(connection, names.log, stream_id)
+    return await subscribe(connection, names.events, stream_id)
+
+
 @app.command(epilog=EXIT_CODES)
-def captions(
+def captions(  # noqa: PLR0917  # each is an option
     stream: Annotated[str, typer.Argument(help="A stream id.")],
     style: Annotated[
         Format | None, typer.Option("--format", help="[default: as the file's name ends, or txt]")
@@ -162,6 +209,7 @@ def captions(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Overwritten; stdout if not given.")
     ] = None,
+    from_start: FromStart = False,
     url: Url = DEFAULT_URL,
     namespace: Namespace = DEFAULT_NAMESPACE,
 ) -> None:
@@ -172,7 +220,8 @@ def captions(
     with told():
         checked_stream_id(stream)
         sink = _caption_output(output, style)
-        code = run(lambda halt: _captions(stream, sink, url, Names(namespace), halt))
+        names = Names(namespace)
+        code = run(lambda halt: _captions(stream, sink, url, names, halt, from_start=from_start))
     raise typer.Exit(code)
 
 
@@ -183,11 +232,17 @@ def _caption_output(path: Path | None, style: Format | None) -> Output:
 
 
 async def _captions(
-    stream_id: str, output: Output, url: str, names: Names, halt: asyncio.Event
+    stream_id: str,
+    output: Output,
+    url: str,
+    names: Names,
+    halt: asyncio.Event,
+    *,
+    from_start: bool,
 ) -> ExitCode:
     async with connected(url, f"speechmq captions {stream_id}") as connection:
-        events = await subscribe(connection, names.events, stream_id)
-        tell(f"following stream {stream_id}")
+        events = await _events(connection, names, stream_id, from_start=from_start)
+        tell(f"following stream {stream_id}{FROM_THE_LOG if from_start else ''}")
         transcript = await follow(events, stream_id, output, halt, tell)
     _tell_missing(transcript)
     if transcript.state == "live":
@@ -201,7 +256,10 @@ def _tell_missing(transcript: Transcript) -> None:
             f"{first}" if first == last else f"{first} to {last}"
             for first, last in transcript.missing
         )
-        tell(f"segments {listed} were not heard; start before the stream does, to have all of it")
+        tell(
+            f"segments {listed} were not heard; start before the stream does, or with --from-start "
+            "where workers keep a log, to have all of it"
+        )
 
 
 @app.command(epilog=f"{EXIT_CODES} 3 also tells that a process did not start, or ended.")
@@ -228,6 +286,7 @@ def dev(
     raise typer.Exit(code)
 
 
+app.command(epilog=STATUS_EXIT_CODES)(status)
 app.add_typer(dead_letters, name="dead")
 
 

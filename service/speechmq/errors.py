@@ -46,7 +46,8 @@ class TopologyMismatch(BrokerError):
     def __init__(self, told: Exception) -> None:
         super().__init__(
             f"RabbitMQ has something of this name that was declared otherwise: {told}; delete it, "
-            "or choose another SPEECHMQ_BROKER__NAMESPACE or SPEECHMQ_BROKER__QUEUE_TYPE"
+            "or choose another SPEECHMQ_BROKER__NAMESPACE, SPEECHMQ_BROKER__QUEUE_TYPE or, for a "
+            "log, the SPEECHMQ_BROKER__LOG_MAX_AGE and LOG_MAX_BYTES that it was made with"
         )
 
 
@@ -60,22 +61,37 @@ UNAUTHORISED = (401, 403)
 class HandshakeRefused(UpstreamError):
     """The WebSocket handshake was answered with an HTTP status other than 101."""
 
-    def __init__(self, url: str, status: int) -> None:
-        cure = "; check SPEECHMQ_UPSTREAM__API_KEY" if status in UNAUTHORISED else ""
+    def __init__(self, url: str, status: int, key_setting: str) -> None:
+        cure = f"; check {key_setting}" if status in UNAUTHORISED else ""
         super().__init__(f"{url} refused the connection with HTTP status {status}{cure}")
         self.status = status
 
 
 class AccountFull(UpstreamError):
-    """No session was asked for, because the account is known to have none left."""
+    """No session was asked for, because ``sessions`` are known to be all in use."""
 
     code = "quota_exceeded"
 
-    def __init__(self, usage: float | None, quota: float | None) -> None:
-        known = "" if quota is None else f" ({usage:.0f} of {quota:.0f})"
-        super().__init__(
-            f"the account's concurrent sessions are all in use{known}; audio waits in the queue"
-        )
+    def __init__(self, sessions: str) -> None:
+        super().__init__(f"{sessions} are all in use; audio waits in the queue")
+
+
+class KeyRefused(UpstreamError):
+    """The management API makes no temporary key for us, and another try will not change that."""
+
+    def __init__(self, url: str, status: int, key_setting: str) -> None:
+        cure = f"; check {key_setting}" if status in UNAUTHORISED else ""
+        super().__init__(f"{url} made no temporary key: HTTP status {status}{cure}")
+        self.status = status
+
+
+class KeyUnavailable(UpstreamError):
+    """The management API could not be asked for a temporary key, or could not make one now."""
+
+    code = "key_unavailable"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} made no temporary key: {reason}")
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -120,12 +136,22 @@ class ExchangeMissing(BrokerError):
         self.exchange = exchange
 
 
+class LogMissing(BrokerError):
+    """There is no transcript log."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(
+            f"there is no transcript log, the queue {queue!r}: workers keep one with "
+            "SPEECHMQ_BROKER__TRANSCRIPT_LOG=true, from then on; or check --url and --namespace"
+        )
+
+
 class MessageRefused(BrokerError):
     """RabbitMQ returned or nacked a message; it is not on its way to a worker."""
 
 
 class NoAnswer(SpeechmqError):
-    """A stream's end was not heard of in time."""
+    """A stream's end was not heard of in time, or a question was not answered."""
 
 
 class ChildFailed(SpeechmqError):

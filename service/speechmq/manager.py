@@ -9,11 +9,14 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
-from speechmq_schemas import ContractError, StartStream
+from speechmq_schemas import ContractError, Names, StartStream
 
 from .broker.claims import Claim, Claims
 from .broker.plane import DataPlane
+from .broker.side_channel import SideChannel
+from .broker.status import StatusDesk
 from .errors import BrokerLost
 from .settings import Settings
 from .telemetry.logs import get_logger
@@ -41,8 +44,17 @@ class Manager:
     ) -> None:
         self._plane = plane
         self._claims = claims
-        self._surroundings = Surroundings(
-            plane, upstream, settings, clock, wall_clock, jitter, observer or Observer()
+        self._observer = observer or Observer()
+        self._settings = settings
+        self._surround = partial(
+            Surroundings,
+            plane=plane,
+            upstream=upstream,
+            settings=settings,
+            clock=clock,
+            wall_clock=wall_clock,
+            jitter=jitter,
+            observer=self._observer,
         )
         self._tenures: dict[str, Tenure] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -57,9 +69,15 @@ class Manager:
         ``ready`` is called once claims are being consumed. Raises ``BrokerLost`` when the plane is
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
+        names = Names(self._settings.broker.namespace)
+        side = SideChannel(self._settings.broker)
+        desk = await StatusDesk.open(self._plane, side, names)
+        self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [
                 tasks.create_task(self._claims.fail_when_closed()),
+                tasks.create_task(desk.fail_when_closed()),
+                tasks.create_task(side.keep()),
                 tasks.create_task(self._fail_when_lost()),
             ]
             await self._run_streams(ready)
@@ -130,7 +148,7 @@ class Manager:
             return await tenure.serve()
         finally:
             del self._tenures[start.stream_id]
-            self._surroundings.observer.over(tenure.observer)
+            self._observer.over(tenure.observer)
 
     async def _settle(self, claim: Claim, verdict: Verdict) -> None:
         match verdict:

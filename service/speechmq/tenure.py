@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from speechmq_schemas import Names, StartStream, StreamFailed
+from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
 
 from .broker.announcements import announce
 from .broker.checkpoints import Takeover, take_over
@@ -20,6 +21,7 @@ from .broker.event_publisher import EventPublisher
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
 from .broker.plane import DataPlane, close_quietly
+from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
 from .broker.topology import StreamTopology, per_stream
 from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned
@@ -27,6 +29,7 @@ from .runner import Runner
 from .session.memo import Memo
 from .session.outputs import Outcome
 from .session.spec import StreamSpec
+from .session.status import Status, status_of
 from .session.stream import Stream
 from .settings import Settings
 from .tasks import task_group
@@ -73,6 +76,7 @@ class Surroundings:
     """What all tenures of a worker share; ``wall_clock`` gives seconds since 1970."""
 
     plane: DataPlane
+    desk: StatusDesk
     upstream: Upstream
     settings: Settings
     clock: Callable[[], float]
@@ -89,6 +93,7 @@ class Tenure:
         self._start = start
         self._stream_id = start.stream_id
         self._plane = surroundings.plane
+        self._desk = surroundings.desk
         self._upstream = surroundings.upstream
         self._settings = surroundings.settings
         self._clock = surroundings.clock
@@ -114,6 +119,7 @@ class Tenure:
             return self._judge_other_owner()
         verdict = await self._run_to_verdict(opening.result())
         async with self._answered():
+            await self._desk.leave(self._stream_id)
             await disown(self._plane, self._names, self._stream_id)
         return verdict
 
@@ -169,6 +175,9 @@ class Tenure:
             raise
         except CrashLoop as error:
             return await self._fail("crash_loop", str(error))
+        except ContractError as error:
+            # It was admitted by a worker with other settings than this one's.
+            return await self._fail(error.code, error.reason)
         except BrokerError as error:
             return await self._fail("state_lost", str(error))
         except Exception as error:
@@ -241,9 +250,19 @@ class Tenure:
     ) -> Outcome:
         async with task_group() as tasks:
             renewal = tasks.create_task(self._keep_alive(queue))
+            tasks.create_task(self._attend(takeover.epoch))
             outcome = await self._run_session(queue, takeover, memo)
             renewal.cancel()
         return outcome
+
+    async def _attend(self, epoch: int) -> None:
+        """Answers questions about the stream; audio need not wait for that."""
+        since = datetime.fromtimestamp(self._wall_clock(), UTC)
+        async with self._answered():
+            await self._desk.attend(self._stream_id, Ownership(epoch, since, self._look))
+
+    def _look(self) -> Status | None:
+        return None if self._runner is None else status_of(self._runner.stream)
 
     async def _keep_alive(self, queue: StreamQueue) -> None:
         while True:
@@ -254,6 +273,7 @@ class Tenure:
     async def _run_session(
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
     ) -> Outcome:
+        access = self._upstream.access(self._start)
         stream = Stream(
             spec_of(self._start),
             self._settings.session.limits(),
@@ -261,7 +281,7 @@ class Tenure:
             jitter=self._jitter,
             checkpoint=takeover.checkpoint,
             memo=memo,
-            regions=self._upstream.regions,
+            regions=access.regions,
         )
         self.observer.began(
             stream,
@@ -276,7 +296,7 @@ class Tenure:
             publisher=EventPublisher(
                 queue.channel, self._names, self._stream_id, epoch=takeover.epoch
             ),
-            upstream=self._upstream,
+            upstream=access,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
             observer=self.observer,
@@ -346,8 +366,11 @@ class Tenure:
 
 
 def spec_of(start: StartStream) -> StreamSpec:
-    """The start in the terms of the session core."""
-    body = start.model_dump(by_alias=True, exclude_unset=True)
+    """The start in the terms of the session core.
+
+    Null is as good as absent, but upstream would refuse it.
+    """
+    body = start.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
     return StreamSpec(
         stream_id=start.stream_id,
         encoding=start.audio_format.encoding,

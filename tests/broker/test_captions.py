@@ -113,8 +113,8 @@ async def test_command_tells_what_it_has_not_heard_and_how_the_stream_ended(
         done = await command.finish()
     assert (done.code, done.out) == (1, "late\n")
     assert done.err == (
-        "speechmq: segments 1 to 3 were not heard; start before the stream does, to have all of "
-        "it\n"
+        "speechmq: segments 1 to 3 were not heard; start before the stream does, or with "
+        "--from-start where workers keep a log, to have all of it\n"
     )
 
 

@@ -7,16 +7,20 @@ import json
 
 import aio_pika
 import pytest
+from pydantic import SecretStr
 from tests.support.broker import Namespace
 from tests.support.command_line import run_speechmq, speechmq
 from tests.support.received_events import came, ended, final, partial
 from tests.support.scripted_worker import scripted_worker
 
+from speechmq.broker.plane import open_plane
+from speechmq.broker.topology import declare, transcript_log
 from speechmq.commandline.connection import connected
 from speechmq.commandline.received import Received
-from speechmq.commandline.subscription import PREFETCH, Subscription, subscribe
+from speechmq.commandline.subscription import PREFETCH, Subscription, replay, subscribe
 from speechmq.errors import BrokerLost, ExchangeMissing
-from speechmq_schemas import AmqpMessage, StreamFailed, from_event
+from speechmq.settings import BrokerSettings
+from speechmq_schemas import AmqpMessage, Names, StreamFailed, from_event
 
 TRANSLATION = AmqpMessage(
     "translation.final.de.one", "FinalTranslation", b'{"x": 1}', {"epoch": 1}, message_id="one/1/9"
@@ -188,3 +192,42 @@ async def test_command_refuses_what_it_cannot_do(namespace: Namespace) -> None:
     assert endless.err.startswith("speechmq: --until-end needs a stream")
     assert pattern.err.startswith("speechmq: 'a.*' cannot be a stream id")
     assert nobody.err.startswith("speechmq: no worker has declared the exchange")
+
+
+async def test_log_is_read_from_its_beginning_and_on_in_order(namespace: Namespace) -> None:
+    count = 3 * PREFETCH
+    async with scripted_worker(namespace.url) as worker, connected(namespace.url, "t") as link:
+        await make_log(namespace)
+        for n in range(count):
+            await worker.publish(final("x", segment=n + 1, stream="one" if n % 3 else "two"))
+        await worker.publish(partial("no final", stream="one"))
+        events = await replay(link, "speechmq.log", "one")
+        past = await take(events, count - count // 3)
+        await worker.publish(ended("two"))
+        await worker.publish(ended("one"))
+        [last] = await take(events, 1)
+        again = await take(await replay(link, "speechmq.log"), count + 2)
+    assert {received.stream_id for received in past} == {"one"}
+    positions = [received.position for received in past]
+    assert positions == sorted(positions)
+    assert last.message.routing_key == "stream.ended.one"
+    assert [received.stream_id for received in again[-2:]] == ["two", "one"]
+
+
+async def test_commands_tell_that_there_is_no_log(namespace: Namespace) -> None:
+    async with scripted_worker(namespace.url):
+        for command in (("listen",), ("captions", "one")):
+            done = await run_speechmq(*command, "--from-start", "--url", namespace.url)
+            assert (done.code, done.out) == (3, "")
+            assert done.err == (
+                "speechmq: there is no transcript log, the queue 'speechmq.log': workers keep one "
+                "with SPEECHMQ_BROKER__TRANSCRIPT_LOG=true, from then on; or check --url and "
+                "--namespace\n"
+            )
+
+
+async def make_log(namespace: Namespace) -> None:
+    settings = BrokerSettings(url=SecretStr(namespace.url))
+    async with open_plane(settings) as plane:
+        log = transcript_log(Names(), max_age=3600, max_bytes=10_000_000)
+        await declare(await plane.channel(), log)

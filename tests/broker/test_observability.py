@@ -38,7 +38,7 @@ async def observed_worker(
         "SPEECHMQ_HEALTH__ADDRESS": "127.0.0.1:0",
         **settings,
     }
-    async with running_worker(namespace.url, upstream, 40.0, **how) as worker:
+    async with running_worker(namespace.url, upstream, **how) as worker:
         [port] = [one["port"] for one in parsed(worker.lines) if one["event"] == "health_listening"]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20.0) as http:
             yield worker, http

@@ -96,7 +96,7 @@ async def test_one_trace_holds_a_stream_from_publisher_to_consumer_over_two_work
         how = traced(collector.url)
         async with serve("ledger") as upstream:  # noqa: SIM117
             async with (
-                running_worker(namespace.url, upstream.url, 40.0, **how) as first,
+                running_worker(namespace.url, upstream.url, **how) as first,
                 speaking(namespace.url) as speaker,
             ):
                 trace_id = await start(speaker, tracer)
@@ -107,7 +107,7 @@ async def test_one_trace_holds_a_stream_from_publisher_to_consumer_over_two_work
 
                 # What is open when a worker is killed nobody hears of; one utterance is over.
                 await until(lambda: {"send speechmq.events", "utterance"} <= names())
-                async with running_worker(namespace.url, upstream.url, 40.0, **how) as second:
+                async with running_worker(namespace.url, upstream.url, **how) as second:
                     first.kill()
                     await first.ended()
                     seq = await say(speaker, range(10, 20), seq)
@@ -180,7 +180,7 @@ async def test_worker_ends_in_time_though_no_collector_answers(namespace: Namesp
     }
     async with (
         serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, 40.0, **nobody) as worker,
+        running_worker(namespace.url, upstream.url, **nobody) as worker,
         speaking(namespace.url) as speaker,
     ):
         await speaker.start("one")

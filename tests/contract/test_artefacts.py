@@ -8,14 +8,19 @@ from scripts.generate_contract import GENERATED, SCHEMAS, artefacts, main
 
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
+from speechmq_schemas.replies import REPLIES
 
-NAMES = sorted({**COMMANDS, **EVENTS})
+NAMES = sorted({**COMMANDS, **EVENTS, **REPLIES})
 BAD_BODIES = {
     "StartStream": {"stream_id": "two words"},
     "UpdateConfig": {"transcription_config": {"max_delay": 9}},
     "ForceEndOfUtterance": {"timestamp": -1},
     "GetSpeakers": {"final": "yes"},
     "EndStream": {"seq": 1},
+    "CreateTemporaryKey": {"ttl": 59},
+    "GetStreamStatus": {"stream_id": "one"},
+    "TemporaryKey": {"key_value": ""},
+    "RequestFailed": {"code": 1},
     "UpstreamMessage": {"event": {}},
 }
 

@@ -11,8 +11,9 @@ from scripts.generate_contract import SCHEMAS, example
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
 from speechmq_schemas.examples import EXAMPLES
+from speechmq_schemas.replies import REPLIES
 
-NAMES = sorted({**COMMANDS, **EVENTS})
+NAMES = sorted({**COMMANDS, **EVENTS, **REPLIES})
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ def test_every_message_is_in_one_channel(document: dict[str, Any]) -> None:
 
 
 def test_every_channel_has_one_operation(document: dict[str, Any]) -> None:
-    found = Counter(one["channel"]["$ref"] for one in document["operations"].values())
+    operations = document["operations"].values()
+    asked = {one["reply"]["channel"]["$ref"] for one in operations if "reply" in one}
+    found = Counter([*(one["channel"]["$ref"] for one in operations), *asked])
     assert found == Counter(f"#/channels/{name}" for name in document["channels"])
 
 
@@ -100,15 +103,18 @@ def test_publishers_send_and_consumers_receive(document: dict[str, Any]) -> None
 
 def test_every_parameter_of_an_address_is_described(document: dict[str, Any]) -> None:
     for channel in document["channels"].values():
+        if channel["address"] is None:
+            continue
         named = {part[1:-1] for part in channel["address"].split(".") if part.startswith("{")}
         assert set(channel.get("parameters", {})) == named
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted({**COMMANDS, **EVENTS}))
 def test_address_fits_the_routing_key_of_the_example(document: dict[str, Any], name: str) -> None:
     [channel] = [one for one in document["channels"].values() if name in one["messages"]]
     sent = EXAMPLES[name]
-    values = {"stream_id": sent.correlation_id, "message": "AddSummary", "language": "de"}
+    asked = "call-0042" if sent.reply_to else sent.correlation_id
+    values = {"stream_id": asked, "message": "AddSummary", "language": "de"}
     assert channel["address"].format(**values) == sent.routing_key
 
 
@@ -136,6 +142,24 @@ def test_event_has_every_property_and_header(document: dict[str, Any], name: str
     ]
     headers = resolve(document, message["headers"]["$ref"])
     assert list(headers["properties"]) == ["epoch", "seq", "schema_version", "traceparent"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_name", "replies"),
+    [
+        ("receiveTemporaryKey", "CreateTemporaryKey", ["TemporaryKey", "RequestFailed"]),
+        ("receiveStatus", "GetStreamStatus", ["StreamStatus", "RequestFailed"]),
+    ],
+)
+def test_request_is_answered_where_its_asker_says(
+    document: dict[str, Any], operation: str, request_name: str, replies: list[str]
+) -> None:
+    answer = document["operations"][operation]["reply"]
+    channel = resolve(document, answer["channel"]["$ref"])
+    assert (channel["address"], list(channel["messages"])) == (None, list(REPLIES))
+    assert [one["$ref"].rpartition("/")[2] for one in answer["messages"]] == replies
+    asked = message_of(document, request_name)["x-amqp-properties"]
+    assert asked["required"] == ["type", "reply_to"]
 
 
 @pytest.mark.parametrize("name", NAMES)

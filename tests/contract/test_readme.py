@@ -7,7 +7,8 @@ from scripts.generate_contract import SCHEMAS
 
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
-from speechmq_schemas.examples import EXAMPLES
+from speechmq_schemas.examples import EXAMPLES, STREAM_ID
+from speechmq_schemas.replies import REPLIES
 
 README = (SCHEMAS / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -38,11 +39,13 @@ def test_every_code_block_compiles() -> None:
 
 
 def test_tables_list_every_message() -> None:
-    assert list(table_rows()) == [*COMMANDS, *EVENTS]
+    assert list(table_rows()) == [*COMMANDS, *EVENTS, *REPLIES]
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *EVENTS])
+@pytest.mark.parametrize("name", [*COMMANDS, *EVENTS, *REPLIES])
 def test_tables_show_the_routing_key(name: str) -> None:
     shown = table_rows()[name].replace("<message>", "AddSummary").replace("<language>", "de")
     sent = EXAMPLES[name]
-    assert shown.replace("<stream_id>", sent.correlation_id or "") == sent.routing_key
+    shown = shown.replace("<reply_to>", EXAMPLES["CreateTemporaryKey"].reply_to or "")
+    asked = STREAM_ID if sent.reply_to else sent.correlation_id
+    assert shown.replace("<stream_id>", asked or "") == sent.routing_key

@@ -20,6 +20,9 @@ from speechmq_emulator.server import serve
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 NUMBERS = list(range(40, 50))
+JAVA_CLIENT = os.environ.get(
+    "JAVA_AMQP_CLASSPATH", "/usr/share/java/amqp-client.jar:/usr/share/java/slf4j-api.jar"
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -74,6 +77,16 @@ async def test_publisher_in_node(namespace: Namespace, recording: Path, tmp_path
     assert await words_published_by(namespace, *command, cwd=tmp_path) == said(NUMBERS)
 
 
-@pytest.mark.parametrize("name", ["publish.py", "publish.mjs"])
+@pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
+@pytest.mark.skipif(
+    not all(Path(jar).exists() for jar in JAVA_CLIENT.split(os.pathsep)),
+    reason="RabbitMQ's Java client is not installed (Debian: librabbitmq-client-java)",
+)
+async def test_publisher_in_java(namespace: Namespace, recording: Path) -> None:
+    command = ("java", "-cp", JAVA_CLIENT, "Publish.java", str(recording))
+    assert await words_published_by(namespace, *command) == said(NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["publish.py", "publish.mjs", "Publish.java"])
 def test_readme_shows_the_example_as_it_stands(name: str) -> None:
     assert (EXAMPLES / name).read_text() in (ROOT / "README.md").read_text()

@@ -3,12 +3,16 @@ docs/features.md."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC
 from typing import Any
 
 import pytest
+from tests.support.asker import asking
 from tests.support.broker import Namespace
+from tests.support.command_line import run_speechmq, speechmq
 from tests.support.speaker import RATE, Ears, Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 
@@ -23,6 +27,9 @@ from speechmq_schemas import (
     ForceEndOfUtterance,
     GetSpeakers,
     MidSessionConfig,
+    RequestFailed,
+    StreamAccepted,
+    StreamStatus,
     TranslationConfig,
     UpdateConfig,
 )
@@ -291,3 +298,98 @@ async def test_entities_forms_bear_the_stream_s_times_after_a_loss(namespace: Na
             pytest.approx(3.2),
             pytest.approx(3.4),
         )
+
+
+async def test_unknown_fields_of_a_start_are_passed_on_with_a_warning(
+    namespace: Namespace,
+) -> None:
+    """The emulator refuses them as the service would, which shows that they came to it."""
+    vocabulary = ["plain", {"content": "gnocchi", "stress": "first"}]
+    config = {"additional_vocab": vocabulary, "brand_new": {"x": None}}
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker, config)
+        await speaker.ears.until_over("one")
+    accepted, warning, failed = speaker.ears.of("one")
+    assert type(accepted) is StreamAccepted
+    assert warning.code == "unknown_field"
+    assert [one["path"] for one in warning.fields] == [
+        "transcription_config.brand_new",
+        "transcription_config.additional_vocab.1.stress",
+    ]
+    assert (failed.code, failed.retryable) == ("invalid_config", False)
+    assert "transcription_config.brand_new" in failed.reason
+
+
+async def test_one_model_hears_any_language(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker, {"language": "multi", "model": "melia-1", "domain": None})
+        await say(speaker, [1, 2, 3])
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said([1, 2, 3])
+    assert speaker.ears.of("one", "StreamWarning", "StreamFailed") == []
+
+
+async def test_status_is_told_at_once_whether_a_worker_has_the_stream_or_not(
+    namespace: Namespace,
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url, SPEECHMQ_WORKER__CAPACITY="1"),
+        speaking(namespace.url) as speaker,
+        asking(namespace.url) as asker,
+    ):
+        unknown = await asker.status("one")
+        await start(speaker)
+        next_seq = await say(speaker, [1, 2, 3, 4, 5], finish=False)
+        await speaker.ears.wait_for(lambda: bool(speaker.ears.words("one")))
+        streaming = await asker.until_state("one", "streaming")
+        await speaker.start("two")
+        waiting = await asker.until("two", lambda told: isinstance(told, StreamStatus))
+        await speaker.send("one", EndStream(seq=next_seq))
+        await speaker.ears.until_over("one")
+        over = await asker.until("one", lambda told: isinstance(told, RequestFailed))
+    assert (unknown.code, unknown.retryable) == ("unknown_stream", False)
+    assert over == unknown
+    assert waiting == StreamStatus(stream_id="two", state="waiting")
+    assert streaming.received_seconds == pytest.approx(1.0)
+    assert streaming.gap_seconds == 0.0
+    assert streaming.lag_seconds + streaming.finalised_seconds == pytest.approx(1.0)
+    assert (streaming.epoch > 0, bool(streaming.worker), streaming.since.tzinfo) == (
+        True,
+        True,
+        UTC,
+    )
+
+
+async def test_late_consumer_reads_what_was_said_from_the_log(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url, SPEECHMQ_BROKER__TRANSCRIPT_LOG="true"),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker)
+        await say(speaker, [1, 2, 3])
+        await speaker.ears.until_over("one")
+        await speaker.start("two")
+        seq = await speaker.say("two", [4, 5, 6, 7, 8], finish=False)
+        await speaker.ears.wait_for(lambda: bool(speaker.ears.words("two")))
+        over = await run_speechmq("captions", "one", "--from-start", "--url", namespace.url)
+        arguments = ("listen", "two", "--from-start", "--until-end", "--json")
+        async with speechmq(*arguments, "--url", namespace.url) as live:
+            first = json.loads(await live.line('{"type": "FinalTranscript"'))
+            await speaker.send("two", EndStream(seq=seq))
+            done = await live.finish()
+    lines = [first, *map(json.loads, done.out.splitlines())]
+    finals = [line["body"] for line in lines if line["type"] == "FinalTranscript"]
+    assert (over.code, over.out) == (0, "w1 w2 w3\n")
+    assert "".join(one["transcript"] for one in finals).split() == said(range(4, 9))
+    assert (lines[-1]["type"], done.code) == ("StreamEnded", 0)
+    assert {line["type"] for line in lines} <= {"StreamStarted", "FinalTranscript", "StreamEnded"}

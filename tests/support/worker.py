@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 READY = "speechmq: worker ready"
 JSON_READY = '"event": "worker_ready"'
+READY_WITHIN = 40.0
 
 
 @dataclass
@@ -53,7 +54,7 @@ def worker_environment(
 
 @asynccontextmanager
 async def running_worker(
-    broker_url: str, upstream_url: str, within: float = 40.0, **settings: str
+    broker_url: str, upstream_url: str, **settings: str
 ) -> AsyncIterator[WorkerProcess]:
     """Runs until the block is left; then SIGTERM, and SIGKILL if that does not help."""
     process = await asyncio.create_subprocess_exec(
@@ -65,7 +66,7 @@ async def running_worker(
     worker, ready = WorkerProcess(process), asyncio.Event()
     reading = asyncio.create_task(worker.read(ready))
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(READY_WITHIN):
             await ready.wait()
         yield worker
     except TimeoutError:

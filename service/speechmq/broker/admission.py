@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -20,7 +21,9 @@ from speechmq_schemas import (
     StreamFailed,
     StreamWarning,
     to_command,
+    unknown_fields,
 )
+from speechmq_schemas.errors import MAX_FIELDS
 from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
@@ -38,12 +41,20 @@ log = get_logger(__name__)
 
 
 class Admission:
-    """Works on the data plane; its caller delivers the starts and settles them."""
+    """Works on the data plane; its caller delivers the starts and settles them.
+
+    ``check`` raises ``ContractError`` for a start that the workers' settings do not allow.
+    """
 
     def __init__(
-        self, plane: DataPlane, settings: BrokerSettings, observer: Observer | None = None
+        self,
+        plane: DataPlane,
+        settings: BrokerSettings,
+        check: Callable[[StartStream], object],
+        observer: Observer | None = None,
     ) -> None:
         self._plane = plane
+        self._check = check
         self._settings = settings
         self._names = Names(settings.namespace)
         self._observer = observer or Observer()
@@ -70,6 +81,7 @@ class Admission:
     ) -> None:
         try:
             start = read_start(message)
+            self._check(start)
             await self._open_stream(channel, start, passage, redelivered=redelivered)
         except ContractError as error:
             passage.refused(error)
@@ -91,10 +103,11 @@ class Admission:
         if is_known and not redelivered:
             return
         with translated(f"binding the queues of stream {start.stream_id}"):
-            for binding in (*topology.checkpoints, topology.inbound):
-                await bind(channel, binding)
+            await bind(channel, topology.inbound)
         accepted = StreamAccepted(stream_id=start.stream_id)
         await announce(channel, self._names, accepted, headers=passage.headers)
+        if (warning := warning_of(start)) is not None:
+            await announce(channel, self._names, warning, headers=passage.headers)
         with passage.claiming() as headers:
             await publish_claim(channel, self._names, body, headers)
         trace = trace_field(passage.headers)
@@ -139,6 +152,7 @@ class Admission:
         stream_id = claimed_id(message.body)
         log.warning("start_refused", stream_id=stream_id, code=error.code, reason=error.reason)
         is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
+        fields = [{"path": one.path, "reason": one.reason} for one in error.fields]
         event: Event
         if is_live is None or not stream_id:
             event = StreamFailed(
@@ -146,10 +160,12 @@ class Admission:
                 code=error.code,
                 reason=error.reason,
                 retryable=False,
-                fields=[{"path": one.path, "reason": one.reason} for one in error.fields],
+                fields=fields,
             )
         else:
-            event = StreamWarning(stream_id=stream_id, code=error.code, reason=error.reason)
+            event = StreamWarning(
+                stream_id=stream_id, code=error.code, reason=error.reason, fields=fields
+            )
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
         await announce(channel, self._names, event, headers=passage.headers)
@@ -163,6 +179,23 @@ def read_start(message: AmqpMessage) -> StartStream:
             "wrong_place", f"{message.type} was sent with the routing key of starts"
         )
     return command
+
+
+def warning_of(start: StartStream) -> StreamWarning | None:
+    """About fields that are passed on unread, for one of them may be misspelt."""
+    paths = list(unknown_fields(start))
+    if not paths:
+        return None
+    listed = ", ".join(paths[:MAX_FIELDS])
+    more = f" and {len(paths) - MAX_FIELDS} more" if len(paths) > MAX_FIELDS else ""
+    reason = "not known to this version; passed on to upstream as it came"
+    return StreamWarning(
+        stream_id=start.stream_id,
+        code="unknown_field",
+        reason=f"passed on to upstream without being known here: {listed}{more}; "
+        "check the spelling if upstream is not newer than this worker",
+        fields=[{"path": path, "reason": reason} for path in paths[:MAX_FIELDS]],
+    )
 
 
 def claimed_id(body: bytes) -> str:

@@ -1,7 +1,7 @@
-"""The control plane: FastStream subscribers for starts and for early audio.
+"""The control plane: FastStream subscribers for starts, early audio and requests for keys.
 
-They take messages off their queues and settle them; what is done with a message is admission's and
-the early lane's. Audio on its way to a recogniser never passes through here.
+They take messages off their queues and settle them; what is done with a message is for admission,
+the early lane and the key requests to say. Audio on its way to a recogniser never passes here.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from ..settings import Settings
 from ..telemetry.logs import describe, get_logger
 from .admission import Admission
 from .early import EarlyAudio
+from .key_requests import KeyRequests
 from .plane import broker_url, fail_when_closed
+from .status import UnownedStatus, is_status_question
 
 log = get_logger(__name__)
 
 STARTS_AT_ONCE = 16
 EARLY_AT_ONCE = 2000
+KEY_REQUESTS_AT_ONCE = 16
 # Between a failure of the data plane and the next try, so that a start does not spin.
 PAUSE = 0.5
 # Longest wait, in seconds, for messages in hand when the plane stops.
@@ -42,11 +45,21 @@ async def _as_it_came(message: Message) -> Message:
 
 
 class ControlPlane:
-    """Delivers starts to ``admission`` and early audio to ``early``."""
+    """Delivers starts to ``admission``, early audio to ``early``, requests to ``keys``, and to
+    ``unowned`` what is asked about streams that no worker has."""
 
-    def __init__(self, settings: Settings, admission: Admission, early: EarlyAudio) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        early: EarlyAudio,
+        unowned: UnownedStatus,
+        keys: KeyRequests,
+    ) -> None:
         self._admission = admission
         self._early = early
+        self._unowned = unowned
+        self._keys = keys
         names = Names(settings.broker.namespace)
         # Without types and with the message for its own body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
@@ -63,11 +76,18 @@ class ControlPlane:
         self._closed = asyncio.Event()
         self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
         self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
+        self._subscribe(names.temporary_key, KEY_REQUESTS_AT_ONCE, self._on_key_request)
 
     def _subscribe(self, queue: str, prefetch: int, receive: Callable[[Message], Any]) -> None:
-        """The queue's arguments are the topology's to declare."""
+        """The queue's arguments are the topology's to declare.
+
+        FastStream would answer whatever bears a ``reply_to`` by itself, with nothing, and to any
+        queue that a stranger names.
+        """
         subscriber = self._broker.subscriber(
-            RabbitQueue(queue, declare=False), channel=Channel(prefetch_count=prefetch)
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            no_reply=True,
         )
         subscriber(receive)
 
@@ -109,7 +129,12 @@ class ControlPlane:
         await self._settle(message, self._admission.admit)
 
     async def _on_early(self, message: Message) -> None:
-        await self._settle(message, self._early.forward)
+        """Audio of a stream without a queue, or a question about one without an owner."""
+        is_question = is_status_question(message.raw_message.routing_key or "")
+        await self._settle(message, self._unowned.answer if is_question else self._early.forward)
+
+    async def _on_key_request(self, message: Message) -> None:
+        await self._settle(message, self._keys.answer)
 
     async def _settle(
         self, message: Message, work: Callable[[AmqpMessage, bool], Awaitable[None]]
@@ -135,4 +160,5 @@ def read_message(raw: IncomingMessage) -> AmqpMessage:
         headers=dict(raw.headers),
         content_type=raw.content_type or "",
         correlation_id=raw.correlation_id,
+        reply_to=raw.reply_to,
     )

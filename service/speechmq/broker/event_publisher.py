@@ -20,7 +20,6 @@ from ..session.events import (
     Event,
     FinalTranslation,
     PartialTranslation,
-    StreamFailed,
     UpstreamMessage,
     encode,
 )
@@ -59,12 +58,14 @@ class EventPublisher:
         event, key = publish.event, routing_key(publish.event)
         body, properties = encode(event), self._properties(publish, headers)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
-            if isinstance(event, StreamFailed):
+            if publish.checkpoint is not None:
+                # Confirmed before anybody is told: a broker that is killed in between, and keeps
+                # the one without the other, would have the successor say it in other words.
                 await self._publish(body, "", self._state, properties)
             try:
                 await self._publish(body, self._exchange, key, properties)
             except DeliveryError:
-                await self._save_all_the_same(publish)
+                log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
     async def _publish(
         self, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
@@ -74,16 +75,8 @@ class EventPublisher:
             exchange=exchange,
             routing_key=key,
             properties=properties,
+            mandatory=not exchange,
         )
-
-    async def _save_all_the_same(self, publish: Publish) -> None:
-        """A queue that some consumer has bound is full and refuses; the others have the event.
-
-        Whether ``state`` is among them the broker does not say.
-        """
-        log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
-        if publish.checkpoint is not None:
-            await self.save(publish.checkpoint)
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""

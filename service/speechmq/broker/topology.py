@@ -7,14 +7,16 @@ running deployments feel.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiormq.abc import AbstractChannel
 
-from speechmq_schemas import Names, event_routing_key, stream_routing_key
-from speechmq_schemas.routing import ANY_LANGUAGE, START_ROUTING_KEY, translation_routing_key
+from speechmq_schemas import Names, stream_routing_key
+from speechmq_schemas.routing import START_ROUTING_KEY, TEMPORARY_KEY_ROUTING_KEY
+
+from ..settings import BrokerSettings
 
 QueueType = Literal["quorum", "classic"]
 
@@ -22,9 +24,8 @@ QueueType = Literal["quorum", "classic"]
 # -1 means "unlimited" to 4.0 and "drop at once" to 3.10.
 DELIVERY_LIMIT = 1_000_000
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
-
-# StreamFailed is not among them: admission publishes it too, for starts that it refuses.
-STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded")
+# Who asks does not wait for longer; what no worker took by then is of no use to anybody.
+REQUEST_TTL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,61 @@ def shared(names: Names, queue_type: QueueType) -> Topology:
             Queue(names.start, replicated),
             Queue(names.early, {**replicated, "x-single-active-consumer": True}),
             Queue(names.claims, {**replicated, "x-consumer-timeout": ONE_YEAR_MS}),
+            Queue(names.temporary_key, {**replicated, "x-message-ttl": REQUEST_TTL_MS}),
             Queue(names.dead, replicated),
         ),
         bindings=(
             Binding(names.start, names.inbound, START_ROUTING_KEY),
+            Binding(names.temporary_key, names.inbound, TEMPORARY_KEY_ROUTING_KEY),
             Binding(names.early, names.unrouted),
         ),
+    )
+
+
+# What a late consumer needs to fold a stream: all that will not change, and how it ended. Speakers
+# are not among it: their identifiers are nobody's to keep by default.
+LOGGED = (
+    "transcript.final.*",
+    "translation.final.*.*",
+    "utterance.end.*",
+    "audio.gap.*",
+    "stream.started.*",
+    "stream.ended.*",
+    "stream.failed.*",
+)
+# RabbitMQ drops whole segments only: the smaller they are, the closer it keeps to the limits.
+SEGMENTS = 20
+SMALLEST_SEGMENT, LARGEST_SEGMENT = 1_000_000, 100_000_000
+
+
+def transcript_log(names: Names, *, max_age: float, max_bytes: int) -> Topology:
+    """A queue of RabbitMQ's kind "stream", which consumers read without taking anything out."""
+    segment = min(LARGEST_SEGMENT, max(SMALLEST_SEGMENT, max_bytes // SEGMENTS))
+    arguments = {
+        "x-queue-type": "stream",
+        "x-max-age": f"{round(max_age)}s",
+        "x-max-length-bytes": max_bytes,
+        "x-stream-max-segment-size-bytes": segment,
+    }
+    return Topology(
+        queues=(Queue(names.log, arguments),),
+        bindings=tuple(Binding(names.log, names.events, key) for key in LOGGED),
+    )
+
+
+def topologies(names: Names, settings: BrokerSettings) -> Iterator[Topology]:
+    """Everything that a worker declares before it works, in this order."""
+    yield shared(names, settings.queue_type)
+    if settings.transcript_log:
+        yield transcript_log(names, max_age=settings.log_max_age, max_bytes=settings.log_max_bytes)
+
+
+def merged(parts: Iterable[Topology]) -> Topology:
+    listed = list(parts)
+    return Topology(
+        exchanges=tuple(one for part in listed for one in part.exchanges),
+        queues=tuple(one for part in listed for one in part.queues),
+        bindings=tuple(one for part in listed for one in part.bindings),
     )
 
 
@@ -92,7 +142,6 @@ class StreamTopology:
     stream: Queue
     state: Queue
     memo: Queue
-    checkpoints: tuple[Binding, ...]
     inbound: Binding
 
 
@@ -127,13 +176,10 @@ def per_stream(
     last_value = {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms}
     state = Queue(names.state(stream_id), last_value)
     memo = Queue(names.memo(stream_id), last_value)
-    keys = [event_routing_key(name, stream_id) for name in STATE_EVENTS]
-    keys.append(translation_routing_key("FinalTranslation", ANY_LANGUAGE, stream_id))
     return StreamTopology(
         stream,
         state,
         memo,
-        tuple(Binding(state.name, names.events, key) for key in keys),
         Binding(stream.name, names.inbound, stream_routing_key(stream_id)),
     )
 

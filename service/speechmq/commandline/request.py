@@ -42,7 +42,14 @@ class Wishes:
         return merged
 
 
-def start_stream(stream_id: str, recording: Recording, config: Mapping[str, Any]) -> StartStream:
+def start_stream(
+    stream_id: str,
+    recording: Recording,
+    config: Mapping[str, Any],
+    *,
+    credential: str | None = None,
+    region: str | None = None,
+) -> StartStream:
     """Raises ``RequestError`` that names each field that the contract does not allow."""
     body = {
         "stream_id": checked_stream_id(stream_id),
@@ -53,6 +60,8 @@ def start_stream(stream_id: str, recording: Recording, config: Mapping[str, Any]
         },
         "transcription_config": config,
     }
+    chosen = {"credential": credential, "region": region}
+    body |= {name: value for name, value in chosen.items() if value is not None}
     try:
         return StartStream.model_validate_json(json.dumps(body))
     except ValidationError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
+from pamqp.common import FieldTable
 
-from speechmq.errors import BrokerLost
+from speechmq.errors import BrokerLost, LogMissing
 from speechmq_schemas import AmqpMessage
 
 from .connection import broker_errors, declared_exchange
@@ -21,12 +23,14 @@ QUEUE_LIMIT = 100_000
 
 
 class Subscription:
-    """Events as they come, for one reader; made by ``subscribe``.
+    """Events as they come, for one reader; made by ``subscribe`` or by ``replay``.
 
-    Iterating never ends by itself. It raises ``BrokerLost`` when nothing can come any more.
+    Iterating never ends by itself. It raises ``BrokerLost`` when nothing can come any more. Events
+    of others than ``stream_id`` are passed over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream_id: str | None = None) -> None:
+        self._stream_id = stream_id
         self._clock = asyncio.get_running_loop().time
         # Bounded by the prefetch: a message is acknowledged when it is taken out.
         self._arrived: asyncio.Queue[tuple[AbstractIncomingMessage, float] | None] = asyncio.Queue()
@@ -43,13 +47,19 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Received:
+        while True:
+            received = await self._next()
+            if self._stream_id in (None, received.stream_id):
+                return received
+
+    async def _next(self) -> Received:
         arrived = await self._arrived.get()
         if arrived is None:
             raise BrokerLost("the connection to RabbitMQ was lost while listening to events")
         message, at = arrived
         with broker_errors("acknowledging an event"):
             await message.ack()
-        return receive(_from_aio_pika(message), at)
+        return receive(from_aio_pika(message), at)
 
 
 async def subscribe(
@@ -62,11 +72,7 @@ async def subscribe(
     subscription = Subscription()
     key = "#" if stream_id is None else f"#.{stream_id}"
     with broker_errors("subscribing to events"):
-        channel = connection.channel()
-        await channel.initialize(timeout=SETUP_SECONDS)
-        channel.close_callbacks.add(subscription.close)
-        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(subscription.close)
-        await channel.set_qos(prefetch_count=PREFETCH, timeout=SETUP_SECONDS)
+        channel = await _channel(connection, subscription)
         source = await declared_exchange(channel, exchange)
         queue = await channel.declare_queue(
             exclusive=True,
@@ -79,7 +85,36 @@ async def subscribe(
     return subscription
 
 
-def _from_aio_pika(message: AbstractIncomingMessage) -> AmqpMessage:
+async def replay(
+    connection: AbstractConnection, log: str, stream_id: str | None = None
+) -> Subscription:
+    """Reads the transcript log from its first event on, and goes on with what is added to it.
+
+    Raises ``LogMissing``, ``BrokerLost``.
+    """
+    subscription = Subscription(stream_id)
+    with broker_errors("reading the transcript log"):
+        channel = await _channel(connection, subscription)
+        try:
+            queue = await channel.get_queue(log)
+        except ChannelNotFoundEntity as error:
+            raise LogMissing(log) from error
+        first: FieldTable = {"x-stream-offset": "first"}
+        await queue.consume(subscription.take, arguments=first, timeout=SETUP_SECONDS)
+    return subscription
+
+
+async def _channel(connection: AbstractConnection, subscription: Subscription) -> AbstractChannel:
+    channel = connection.channel()
+    await channel.initialize(timeout=SETUP_SECONDS)
+    channel.close_callbacks.add(subscription.close)
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(subscription.close)
+    await channel.set_qos(prefetch_count=PREFETCH, timeout=SETUP_SECONDS)
+    return channel
+
+
+def from_aio_pika(message: AbstractIncomingMessage) -> AmqpMessage:
+    """The message as the contract sees it."""
     return AmqpMessage(
         routing_key=message.routing_key or "",
         type=message.type or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,13 @@ GOODBYE = 5.0
 
 
 class Lookout:
-    """``account`` is that of the upstream in use."""
+    """``accounts`` are those of the upstream in use, by name."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self.readiness = Readiness(clock)
         self.observer = Observer(clock)
-        self.account: Account | None = None
+        self.accounts: Mapping[str, Account] = {}
         self._metrics = self._open_metrics()
         self._tracing = self._open_tracing()
         self._loop_lag = LoopLag(self._tick)
@@ -105,13 +105,11 @@ class Lookout:
             self._metrics.refresh()
 
     def _snapshot(self) -> Snapshot:
-        account = self.account
         return sum_up(
             self.observer.past,
             self.observer.readings(),
             waiting=self.observer.waiting,
-            usage=None if account is None else account.usage,
-            quota=None if account is None else account.quota,
+            quotas={name: (one.usage, one.quota) for name, one in self.accounts.items()},
             is_ready=self.readiness.verdict.is_ready,
             dead_letters=dict(BURIED),
         )

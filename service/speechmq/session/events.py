@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+# Absent unless it is true, as upstream has it.
+Forced: TypeAlias = bool | msgspec.UnsetType
 Results: TypeAlias = msgspec.Raw | list[dict[str, Any]]
 
 
@@ -78,7 +80,7 @@ class PartialTranscript:
     end_time: float
     transcript: str
     results: Results
-    forced: bool = False
+    forced: Forced = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class FinalTranscript:
     end_time: float
     transcript: str
     results: Results
-    forced: bool = False
+    forced: Forced = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class EndOfUtterance:
     stream_id: str
     start_time: float
     end_time: float
-    forced: bool = False
+    forced: Forced = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from ..upstream.messages import (
     FinalReceived,
     FinalTranslationReceived,
@@ -83,14 +85,16 @@ class Session:
         if not self._is_repeated(received.metadata.end_time):
             moved = self._relocation.move(received.metadata, received.results)
             segment_id = self._journal.segment_id
-            partial = PartialTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
+            forced = received.forced or UNSET
+            partial = PartialTranscript(self._stream_id, segment_id, *moved, forced=forced)
             self._journal.publish(partial, confirm=False)
 
     def hear_final(self, received: FinalReceived) -> None:
         if not self._is_repeated(received.metadata.end_time):
             moved = self._relocation.move(received.metadata, received.results)
             segment_id = self._journal.segment_id
-            final = FinalTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
+            forced = received.forced or UNSET
+            final = FinalTranscript(self._stream_id, segment_id, *moved, forced=forced)
             if self._journal.is_translated:
                 self._journal.spoke(last_word_end(self._relocation.words(final.results)))
             self._journal.publish_final(final)
@@ -98,7 +102,9 @@ class Session:
     def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
         if not self._is_repeated(received.metadata.end_time):
             time = self._relocation.time(received.metadata.end_time)
-            self._journal.publish(EndOfUtterance(self._stream_id, time, time, received.forced))
+            self._journal.publish(
+                EndOfUtterance(self._stream_id, time, time, received.forced or UNSET)
+            )
 
     def hear_partial_translation(self, received: PartialTranslationReceived) -> None:
         after = self._journal.translated_to(received.language)

@@ -116,3 +116,11 @@ class Timeline:
 
     def sent_pieces(self) -> int:
         return len(self._pieces) - len(self._unsent)
+
+    def gap_samples_after(self, sample: int) -> int:
+        """Silence in the place of what never came, as far as it lies behind ``sample``."""
+        return sum(
+            piece.end - max(piece.start, sample)
+            for piece in self._pieces
+            if piece.gap is not None and piece.end > sample
+        )

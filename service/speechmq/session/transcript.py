@@ -16,6 +16,9 @@ from .events import Results
 Result = dict[str, Any]
 Relabel = Callable[[str], str]
 
+# Seconds by which two sessions may differ about where a word ends.
+WORD_END_JITTER = 0.1
+
 _results = msgspec.json.Decoder(list[Result])
 
 
@@ -57,10 +60,14 @@ class Relocation:
         return _decode(results) if isinstance(results, msgspec.Raw) else results
 
     def sentences(self, raw: msgspec.Raw, watermark: float | None = None) -> list[Result]:
-        """The sentences of a translation on the stream's clock, without those whose midpoint lies
-        at or before ``watermark``."""
+        """The sentences of a translation on the stream's clock, without those of which nothing lies
+        behind ``watermark``.
+
+        Another session may cut sentences elsewhere. One that was translated in part is told whole:
+        some words twice rather than a word not at all.
+        """
         results = self._move_all(_decode(raw))
-        return [one for one in results if watermark is None or _midpoint(one) > watermark]
+        return [one for one in results if watermark is None or _reaches_behind(one, watermark)]
 
     def move(self, metadata: Metadata, raw: msgspec.Raw) -> tuple[float, float, str, Results]:
         """Start, end, transcript and results on the stream's clock.
@@ -135,6 +142,13 @@ def last_word_end(results: list[Result]) -> float:
 
 def end_of(result: Result) -> float:
     return _seconds(result, "end_time")
+
+
+def _reaches_behind(sentence: Result, watermark: float) -> bool:
+    """By more than the end of one word may differ between two sessions, or than half its length."""
+    end = end_of(sentence)
+    half = end - _midpoint(sentence)
+    return round(end - watermark, 6) > round(min(WORD_END_JITTER, half), 6)
 
 
 def _midpoint(result: Result) -> float:

@@ -90,16 +90,6 @@ _GAUGES: Mapping[str, tuple[Value, str, str]] = MappingProxyType(
             "s",
             "Of the oldest message that is not acknowledged",
         ),
-        "speechmq.quota.used": (
-            lambda now: now.usage,
-            "{session}",
-            "Sessions of the account, as upstream last told",
-        ),
-        "speechmq.quota.limit": (
-            lambda now: now.quota,
-            "{session}",
-            "Sessions that the account may have at once",
-        ),
     }
 )
 
@@ -115,6 +105,7 @@ class Instruments:
         for name, (value, unit, description) in _GAUGES.items():
             meter.create_observable_gauge(name, [self._one(value)], unit, description)
         self._observe_streams(capacity)
+        self._observe_quotas()
         self._measure_time()
         self._count_events()
 
@@ -139,6 +130,22 @@ class Instruments:
         )
         self._meter.create_observable_gauge(
             "speechmq.worker.capacity", [of_worker], "{stream}", "Streams that it may have at once"
+        )
+
+    def _observe_quotas(self) -> None:
+        def told(which: int) -> Callable[[CallbackOptions], Iterable[Observation]]:
+            def observe(_options: CallbackOptions) -> Iterable[Observation]:
+                for name, quota in self._read().quotas.items():
+                    if (value := quota[which]) is not None:
+                        yield Observation(value, {"account": name})
+
+            return observe
+
+        self._meter.create_observable_gauge(
+            "speechmq.quota.used", [told(0)], "{session}", "Of an account, as upstream last told"
+        )
+        self._meter.create_observable_gauge(
+            "speechmq.quota.limit", [told(1)], "{session}", "That an account may have at once"
         )
 
     def _measure_time(self) -> None:

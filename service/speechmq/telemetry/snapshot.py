@@ -14,7 +14,8 @@ from .totals import Totals
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """``lag``, in seconds of audio, and ``unacknowledged_age``, in seconds, are those of the stream
-    that is worst off. What is not known is nothing."""
+    that is worst off. ``quotas`` are the sessions of each account,
+    in use and at most. What is not known is nothing."""
 
     totals: Totals = field(default_factory=Totals)
     states: Mapping[str, int] = field(default_factory=dict)
@@ -22,8 +23,7 @@ class Snapshot:
     unacknowledged_bytes: int = 0
     unacknowledged_age: float = 0.0
     waiting: int | None = None
-    usage: float | None = None
-    quota: float | None = None
+    quotas: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     is_ready: bool = False
     dead_letters: Mapping[str, int] = field(default_factory=dict)
 

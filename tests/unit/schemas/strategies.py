@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -11,14 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
 
-from speechmq_schemas import commands, config, events
+from speechmq_schemas import commands, config, events, replies
 from speechmq_schemas.amqp import AmqpMessage, CommandMessage
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
 from speechmq_schemas.examples import EXAMPLES
+from speechmq_schemas.replies import REPLIES
 
 # A slow run on a loaded machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+MODELS: Mapping[str, type[BaseModel]] = {**COMMANDS, **EVENTS, **REPLIES}
 
 M = TypeVar("M", bound=BaseModel)
 Fields = Mapping[str, SearchStrategy[Any]]
@@ -28,6 +32,7 @@ words = text.filter(bool)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 seconds = st.floats(0, 1e6)
 seqs = st.integers(1, 2**63 - 1)
+credential_names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 stream_ids = st.from_regex(r"[A-Za-z0-9_-]{1,128}", fullmatch=True)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | numbers | text,
@@ -97,6 +102,7 @@ transcription_configs = _instances(
             {},
             {"permitted_marks": st.lists(st.sampled_from([".", "。", "all"]), max_size=2)},
         ),
+        "channel_diarization_labels": st.none() | st.lists(text, max_size=2),
     },
 )
 
@@ -110,7 +116,10 @@ mid_session_configs = _instances(
         "enable_partials": st.none() | st.booleans(),
         "conversation_config": st.none()
         | _instances(
-            config.ConversationConfig, {}, {"end_of_utterance_silence_trigger": st.floats(0, 2)}
+            config.ConversationConfig,
+            {},
+            {"end_of_utterance_silence_trigger": st.floats(0, 2)},
+            extra=False,
         ),
     },
     extra=False,
@@ -139,6 +148,8 @@ starts = _instances(
     {
         "translation_config": st.none() | translation_configs,
         "audio_events_config": st.none() | audio_events_configs,
+        "credential": st.none() | credential_names,
+        "region": st.none() | words,
         "idle_timeout": st.none() | st.floats(0, 86_400, exclude_min=True),
         "labels": st.dictionaries(words, text, max_size=3),
     },
@@ -159,6 +170,13 @@ placed_commands: SearchStrategy[commands.Command] = st.one_of(
     ),
     _instances(commands.GetSpeakers, {"seq": seqs}, {"final": st.booleans()}, extra=False),
     st.builds(commands.EndStream, seq=seqs),
+)
+
+key_requests = _instances(
+    commands.CreateTemporaryKey,
+    {"ttl": st.integers(60, 86_400)},
+    {"client_ref": st.none() | words, "credential": st.none() | credential_names},
+    extra=False,
 )
 
 command_messages: SearchStrategy[tuple[str, CommandMessage]] = st.one_of(
@@ -210,6 +228,7 @@ _translation: Fields = {
         max_size=2,
     ),
 }
+_fields: Fields = {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)}
 _totals: Fields = {
     **dict.fromkeys(("received_seconds", "finalised_seconds", "gap_seconds"), numbers),
     **dict.fromkeys(("chunks", "duplicates", "finals"), st.integers()),
@@ -227,14 +246,16 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "StreamDetached": _instances(events.StreamDetached, {**_stream, "reason": text}),
     "StreamInfo": _instances(events.StreamInfo, {**_stream, "code": text, "reason": text}),
-    "StreamWarning": _instances(events.StreamWarning, {**_stream, "code": text, "reason": text}),
+    "StreamWarning": _instances(
+        events.StreamWarning, {**_stream, "code": text, "reason": text}, _fields
+    ),
     "StreamEnded": _instances(
         events.StreamEnded, {**_stream, **_totals, "reason": st.sampled_from(["end", "idle"])}
     ),
     "StreamFailed": _instances(
         events.StreamFailed,
         {"stream_id": text, "code": text, "reason": text, "retryable": st.booleans()},
-        {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)},
+        _fields,
     ),
     "PartialTranscript": _instances(events.PartialTranscript, _transcript, _forced),
     "FinalTranscript": _instances(events.FinalTranscript, _transcript, _forced),
@@ -277,12 +298,46 @@ EVENT_STRATEGIES: dict[str, SearchStrategy[Any]] = {
     ),
     "UpstreamMessage": _instances(events.UpstreamMessage, {**_stream, "message": words}),
 }
+requests: SearchStrategy[commands.Request] = key_requests | st.builds(
+    commands.GetStreamStatus, stream_id=stream_ids
+)
+
+REPLY_STRATEGIES: dict[str, SearchStrategy[Any]] = {
+    "TemporaryKey": _instances(
+        replies.TemporaryKey,
+        {
+            "key_value": words,
+            "ttl": st.integers(60, 86_400),
+            "expires_at": st.datetimes(timezones=st.just(UTC)),
+            "url": text,
+        },
+    ),
+    "StreamStatus": _instances(
+        replies.StreamStatus,
+        {"stream_id": stream_ids, "state": st.sampled_from(["waiting", "streaming"])},
+        {
+            "epoch": st.none() | st.integers(),
+            "worker": st.none() | text,
+            "since": st.none() | st.datetimes(timezones=st.just(UTC)),
+            "received_seconds": st.none() | seconds,
+            "finalised_seconds": st.none() | seconds,
+            "gap_seconds": st.none() | seconds,
+            "lag_seconds": st.none() | seconds,
+        },
+    ),
+    "RequestFailed": _instances(
+        replies.RequestFailed,
+        {"code": text, "reason": text, "retryable": st.booleans()},
+        {"fields": st.lists(st.dictionaries(text, text, max_size=2), max_size=2)},
+    ),
+}
+valid_replies: SearchStrategy[replies.Reply] = st.one_of(list(REPLY_STRATEGIES.values()))
 valid_events: SearchStrategy[events.Event] = st.one_of(list(EVENT_STRATEGIES.values()))
 
 
 # --- What no reader may choke on -------------------------------------------------------------
 
-types = st.sampled_from([*COMMANDS, *EVENTS]) | st.text()
+types = st.sampled_from([*COMMANDS, *EVENTS, *REPLIES]) | st.text()
 header_values = st.one_of(
     st.none(),
     st.booleans(),
@@ -327,7 +382,7 @@ def _spoilt(message: AmqpMessage, field: str, value: str) -> bytes:
 
 
 _field_names = st.sampled_from(
-    sorted({name for model in {**COMMANDS, **EVENTS}.values() for name in model.model_fields})
+    sorted({name for model in MODELS.values() for name in model.model_fields})
 )
 _spoilt_bodies = st.builds(
     _spoilt, st.sampled_from(list(EXAMPLES.values())), _field_names | words, _any_json

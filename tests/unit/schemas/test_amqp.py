@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.schemas.strategies import (
     EVENT_STRATEGIES,
+    REPLY_STRATEGIES,
     arbitrary_messages,
     command_messages,
     json_objects,
     patient,
+    requests,
     spoilt_examples,
     stream_ids,
     valid_events,
+    valid_replies,
     words,
 )
 
@@ -23,23 +26,31 @@ from speechmq_schemas import (
     Command,
     CommandMessage,
     ContractError,
+    CreateTemporaryKey,
     EndStream,
     Event,
     FieldError,
     FinalTranscript,
+    GetStreamStatus,
+    Reply,
     StartStream,
     StreamFailed,
+    TemporaryKey,
     UpstreamMessage,
     from_command,
     from_event,
+    from_reply,
+    from_request,
     message_id,
     to_command,
     to_event,
+    to_reply,
 )
 from speechmq_schemas.amqp import MAX_COMMAND_BODY
-from speechmq_schemas.commands import COMMANDS
+from speechmq_schemas.commands import COMMANDS, Request
 from speechmq_schemas.events import EVENTS
 from speechmq_schemas.examples import EXAMPLES
+from speechmq_schemas.replies import REPLIES
 
 START = EXAMPLES["StartStream"]
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -71,6 +82,72 @@ def read_refused(message: AmqpMessage) -> ContractError:
 def test_command_is_read_as_it_was_written(sent: tuple[str, CommandMessage]) -> None:
     stream_id, message = sent
     assert to_command(from_command(stream_id, message.command, message.audio)) == message
+
+
+@patient
+@given(requests, words)
+def test_request_is_read_as_it_was_written(asked: Request, reply_to: str) -> None:
+    message = from_request(asked, reply_to=reply_to, correlation_id="x")
+    assert to_command(message) == CommandMessage(asked)
+    key = f"status.{asked.stream_id}" if isinstance(asked, GetStreamStatus) else "temporary-key"
+    found = (message.routing_key, message.reply_to, message.correlation_id)
+    assert found == (key, reply_to, "x")
+
+
+@pytest.mark.parametrize(
+    ("routing_key", "body", "code"),
+    [
+        ("stream.one", b"{}", "wrong_place"),
+        ("status." + "x" * 129, b"", "invalid_field"),
+        ("status.", b"", "invalid_field"),
+        ("status.a.b", b"", "invalid_field"),
+        ("status.one", b"[", "bad_json"),
+        ("status.one", b"[]", "invalid_field"),
+        ("status.one", b'{"stream_id": "two"}', "invalid_field"),
+        ("status.one", b'{"verbose": true}', "invalid_field"),
+    ],
+)
+def test_question_about_a_stream_names_it_in_its_routing_key_alone(
+    routing_key: str, body: bytes, code: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        to_command(AmqpMessage(routing_key, "GetStreamStatus", body))
+    assert caught.value.code == code
+
+
+def test_question_about_a_stream_is_no_command_of_it() -> None:
+    with pytest.raises(ContractError, match="use from_request"):
+        from_command("a", GetStreamStatus(stream_id="a"))
+
+
+def test_replies_of_every_kind_are_generated() -> None:
+    assert set(REPLY_STRATEGIES) == set(REPLIES)
+
+
+@patient
+@given(valid_replies)
+def test_reply_is_read_as_it_was_written(reply: Reply) -> None:
+    assert to_reply(from_reply(reply, EXAMPLES["CreateTemporaryKey"])) == reply
+
+
+def test_reply_goes_to_who_asked() -> None:
+    asked = AmqpMessage("", "CreateTemporaryKey", b"", correlation_id="x", reply_to="their.queue")
+    message = from_reply(to_reply(EXAMPLES["RequestFailed"]), asked)
+    assert (message.routing_key, message.correlation_id) == ("their.queue", "x")
+
+
+def test_key_does_not_show_when_its_message_is_printed() -> None:
+    key = to_reply(EXAMPLES["TemporaryKey"])
+    assert isinstance(key, TemporaryKey)
+    assert key.key_value not in f"{key!r} {key}"
+
+
+def test_request_is_no_command_of_a_stream() -> None:
+    with pytest.raises(ContractError) as caught:
+        from_command("a", CreateTemporaryKey(ttl=60))
+    assert str(caught.value) == (
+        "CreateTemporaryKey is not valid: stream_id: belongs to no stream: use from_request"
+    )
 
 
 def test_events_of_every_kind_are_generated() -> None:
@@ -208,6 +285,17 @@ def test_event_reading_raises_nothing_but_contract_errors(message: AmqpMessage) 
         assert_presentable(error)
     else:
         assert to_event(from_event(read, epoch=1, seq=1)) == read
+
+
+@patient
+@given(arbitrary_messages | spoilt_examples)
+def test_reply_reading_raises_nothing_but_contract_errors(message: AmqpMessage) -> None:
+    try:
+        read = to_reply(message)
+    except ContractError as error:
+        assert_presentable(error)
+    else:
+        assert to_reply(from_reply(read, message)) == read
 
 
 def assert_presentable(error: ContractError) -> None:
@@ -396,8 +484,8 @@ def test_event_keeps_fields_of_a_later_version() -> None:
     assert event.model_extra == {"later": {"x": [1]}}
 
 
-@pytest.mark.parametrize("model", [*COMMANDS.values(), *EVENTS.values()])
-def test_model_is_frozen(model: type[Command] | type[Event]) -> None:
+@pytest.mark.parametrize("model", [*COMMANDS.values(), *EVENTS.values(), *REPLIES.values()])
+def test_model_is_frozen(model: type[Command | Event | Reply]) -> None:
     assert model.model_config["frozen"]
 
 

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from speechmq_schemas.config import (
     KnownSpeaker,
+    MidSessionConfig,
     PunctuationOverrides,
     RawAudioFormat,
     SpeakerDiarizationConfig,
@@ -120,6 +121,13 @@ def test_sample_rate_is_a_whole_number_from_8_to_48_khz(rate: object) -> None:
     fields = {"encoding": "mulaw", "sample_rate": rate}
     [(path, _)] = reasons(RawAudioFormat, fields)
     assert path == "sample_rate"
+
+
+@pytest.mark.parametrize("name", ["audio_filtering_config", "conversation_config"])
+def test_change_has_no_unknown_fields_either_that_would_end_the_session(name: str) -> None:
+    assert reasons(MidSessionConfig, {"brand_new": 1}) == [("brand_new", "extra_forbidden")]
+    assert reasons(MidSessionConfig, {name: {"brand_new": 1}}) == [(name, "unknown_field")]
+    assert MidSessionConfig.model_validate({name: {}}).model_fields_set == {name}
 
 
 def test_audio_format_has_no_unknown_fields() -> None:

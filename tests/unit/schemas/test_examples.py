@@ -1,20 +1,35 @@
-from speechmq_schemas import AudioGap, EndOfUtterance, FinalTranscript, to_command, to_event
+from speechmq_schemas import (
+    AmqpMessage,
+    AudioGap,
+    EndOfUtterance,
+    FinalTranscript,
+    to_command,
+    to_event,
+    to_reply,
+)
 from speechmq_schemas.commands import COMMANDS
 from speechmq_schemas.events import EVENTS
 from speechmq_schemas.examples import EXAMPLES, tone
+from speechmq_schemas.replies import REPLIES
 
 
 def test_every_kind_of_message_has_an_example() -> None:
     assert list(EXAMPLES) == [message.type for message in EXAMPLES.values()]
-    assert set(EXAMPLES) == {*COMMANDS, *EVENTS}
+    assert set(EXAMPLES) == {*COMMANDS, *EVENTS, *REPLIES}
 
 
 def test_every_example_is_read_as_its_kind() -> None:
-    read = {
-        name: type(to_command(message).command if name in COMMANDS else to_event(message))
-        for name, message in EXAMPLES.items()
+    assert {name: type(read(message)) for name, message in EXAMPLES.items()} == {
+        **COMMANDS,
+        **EVENTS,
+        **REPLIES,
     }
-    assert read == {**COMMANDS, **EVENTS}
+
+
+def read(message: AmqpMessage) -> object:
+    if message.type in REPLIES:
+        return to_reply(message)
+    return to_command(message).command if message.type in COMMANDS else to_event(message)
 
 
 def test_example_events_have_message_ids_of_their_own() -> None:

@@ -22,10 +22,11 @@ from pamqp import commands as spec
 from pamqp.common import FieldValue
 
 from speechmq.broker.plane import close_quietly, translated
-from speechmq.broker.topology import Topology, shared
+from speechmq.broker.topology import Topology, merged, topologies
 from speechmq.errors import BrokerError
 from speechmq.settings import BrokerSettings
 from speechmq_schemas import Names, event_routing_key, stream_routing_key
+from speechmq_schemas.routing import status_routing_key
 
 from .finding import Finding, Verdict, failed, ok
 
@@ -45,7 +46,12 @@ class Probe:
 
 def probes(names: Names, topology: Topology) -> Iterator[Probe]:
     """Everything that a worker does."""
-    own = [names.stream(ANY_STREAM), names.state(ANY_STREAM), names.memo(ANY_STREAM)]
+    own = [
+        names.stream(ANY_STREAM),
+        names.state(ANY_STREAM),
+        names.memo(ANY_STREAM),
+        names.status(ANY_STREAM),
+    ]
     for exchange in topology.exchanges:
         yield Probe(f"declare exchange {exchange.name}", _declare_exchange(exchange.name))
     for queue in [*(queue.name for queue in topology.queues), *own]:
@@ -59,6 +65,7 @@ def probes(names: Names, topology: Topology) -> Iterator[Probe]:
     bindings += [
         (own[0], names.inbound, stream_routing_key(ANY_STREAM)),
         (own[1], names.events, event),
+        (own[3], names.inbound, status_routing_key(ANY_STREAM)),
     ]
     for queue, name, key in bindings:
         yield Probe(f"bind queue {queue} to exchange {name}", _bind(queue, name, key))
@@ -103,7 +110,7 @@ async def permission_findings(
 ) -> AsyncIterator[Finding]:
     """One for each right that is missing, or one that says that none is."""
     names = Names(settings.namespace)
-    topology = shared(names, settings.queue_type)
+    topology = merged(topologies(names, settings))
     count, all_granted = 0, True
     for probe in probes(names, topology):
         count += 1

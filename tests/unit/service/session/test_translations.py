@@ -194,6 +194,29 @@ def test_resumed_session_s_translations_are_told_from_where_each_language_was() 
     ]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "is_told"),
+    [
+        (4.5, 5.0, False),  # heard again, translated before
+        (4.5, 5.1, False),  # the same: a word's end is nowhere exact
+        (4.5, 5.3, True),  # most of it was translated, its last word was not
+        (4.5, 5.7, True),
+        (4.97, 5.05, True),  # one short word, most of which lies behind
+        (4.95, 5.05, False),
+    ],
+)
+def test_sentence_that_a_session_cuts_elsewhere_is_told_for_its_last_word(
+    start: float, end: float, is_told: bool
+) -> None:
+    left = Checkpoint(46, 45 * CHUNK, 5.0, (), Totals(45, 0, 2), 0, {"de": 5.0, "fr": 5.0}, 5.0)
+    stream = new_stream(spec=TRANSLATED, checkpoint=left)
+    stream.open(0.0)
+    drive(stream, ConnectionOpened(), RecognitionStarted("u2"))
+    drive(stream, *(chunk(seq) for seq in range(46, 66)))
+    again = sentence("x", round(start - 4.5, 6), round(end - 4.5, 6))
+    assert bool(published(drive(stream, translation("de", again)))) is is_told
+
+
 def test_successor_knows_how_far_each_language_was() -> None:
     left = Checkpoint(2, CHUNK, 0.2, (), Totals(1, 0, 2), 0, {"de": 0.2, "fr": 0.1}, 0.2)
     stream = new_stream(spec=TRANSLATED, checkpoint=left)

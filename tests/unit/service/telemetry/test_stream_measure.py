@@ -105,9 +105,9 @@ def test_events_are_counted_by_what_they_say() -> None:
 
 
 def test_what_is_not_known_has_no_series() -> None:
-    measured = Measured(Snapshot(waiting=None, usage=3.0, quota=None, states={"waiting": 2}))
+    measured = Measured(Snapshot(waiting=None, quotas={"main": (3.0, None)}, states={"waiting": 2}))
     assert measured.points("streams.waiting") == []
-    assert measured.points("quota.used") == [({}, 3.0)]
+    assert measured.points("quota.used") == [({"account": "main"}, 3.0)]
     assert measured.points("quota.limit") == []
     assert ({"state": "waiting"}, 2) in measured.points("streams")
     assert ({"state": "streaming"}, 0) in measured.points("streams")

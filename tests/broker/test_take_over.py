@@ -1,0 +1,48 @@
+"""What a predecessor may not have seen confirmed is told again, as it was."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.broker import Namespace
+from tests.support.owners import NAMES, by_hand
+from tests.support.speaker import Heard, speaking
+
+from speechmq.broker.checkpoints import take_over
+from speechmq.broker.event_publisher import EventPublisher
+from speechmq.session import events
+from speechmq.session.checkpoint import Checkpoint
+from speechmq.session.outputs import Publish
+
+pytestmark = pytest.mark.timeout(120)
+
+SENTENCE = {"content": "Guten Tag.", "start_time": 0.0, "end_time": 1.0}
+CHECKPOINT = Checkpoint(next_seq=7, position=4800, watermark=1.0, translated={"de": 1.0})
+TOLD_AGAIN: dict[str, events.Event] = {
+    "transcript.final.one": events.FinalTranscript("one", 1, 0.0, 1.0, "Hello. ", []),
+    "translation.final.de.one": events.FinalTranslation("one", "de", [SENTENCE]),
+    "audio.gap.one": events.AudioGap("one", 1.0, 1.1, 7, 7),
+}
+
+
+def whole(heard: Heard) -> tuple[object, ...]:
+    message = heard.message
+    return (message.routing_key, message.message_id, message.headers, message.body)
+
+
+@pytest.mark.parametrize("routing_key", TOLD_AGAIN)
+async def test_last_event_is_told_again_as_it_was(namespace: Namespace, routing_key: str) -> None:
+    async with by_hand(namespace.url) as hand, speaking(namespace.url) as speaker:
+        await hand.admit("one")
+        predecessor = EventPublisher(hand.channel, NAMES, "one", epoch=5)
+        first = Publish(TOLD_AGAIN[routing_key], 3, checkpoint=CHECKPOINT)
+        await predecessor.publish(first)
+        found = await take_over(hand.channel, NAMES, "one", now=10, window=1000)
+        heard = speaker.ears.streams["one"]
+        await speaker.ears.wait_for(lambda: len(heard) == 2)
+        again = await take_over(hand.channel, NAMES, "one", now=10, window=1000)
+        await predecessor.publish(Publish(events.StreamInfo("one", "last", ""), 4))
+        await speaker.ears.wait_for(lambda: len(heard) == 3)
+    assert whole(heard[0]) == whole(heard[1])
+    assert heard[0].message.routing_key == routing_key
+    assert (found.epoch, found.checkpoint, again.epoch) == (6, CHECKPOINT, 7)
+    assert again.checkpoint == CHECKPOINT, "and its successor tells nothing a third time"

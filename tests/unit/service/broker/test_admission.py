@@ -1,0 +1,32 @@
+from speechmq.broker.admission import warning_of
+from speechmq_schemas import RawAudioFormat, StartStream, TranscriptionConfig
+
+RAW = RawAudioFormat(encoding="pcm_s16le", sample_rate=16_000)
+
+
+def start(**config: object) -> StartStream:
+    return StartStream(
+        stream_id="one",
+        audio_format=RAW,
+        transcription_config=TranscriptionConfig.model_validate({"language": "en", **config}),
+    )
+
+
+def test_start_that_is_known_altogether_causes_no_warning() -> None:
+    assert warning_of(start(model="melia-1")) is None
+
+
+def test_one_warning_tells_of_all_unknown_fields() -> None:
+    warning = warning_of(start(one=1, two=2))
+    assert warning is not None
+    paths = ["transcription_config.one", "transcription_config.two"]
+    assert (warning.stream_id, warning.code) == ("one", "unknown_field")
+    assert [field["path"] for field in warning.fields] == paths
+    assert ", ".join(paths) in warning.reason
+
+
+def test_hostile_number_of_unknown_fields_makes_no_long_warning() -> None:
+    warning = warning_of(start(**{f"field{n:05}": n for n in range(10_000)}))
+    assert warning is not None
+    assert len(warning.fields) == 20
+    assert "field00019 and 9980 more;" in warning.reason

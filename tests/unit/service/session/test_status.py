@@ -1,0 +1,60 @@
+"""What is told of a stream in the midst of it."""
+
+from __future__ import annotations
+
+from tests.support.streams import chunk, drive, final, new_stream, started_stream
+
+from speechmq.session.checkpoint import Checkpoint, Gap, Totals
+from speechmq.session.inputs import DeadlinePassed
+from speechmq.session.states import State
+from speechmq.session.status import Status, status_of
+from speechmq.session.stream import Stream
+
+
+def told(stream: Stream) -> tuple[object, ...]:
+    found = status_of(stream)
+    numbers = (found.received, found.finalised, found.gaps, found.lag)
+    return tuple(round(number, 6) for number in numbers)
+
+
+def test_stream_that_has_nothing_yet() -> None:
+    stream = new_stream()
+    assert status_of(stream) == Status(State.CONNECTING, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_what_came_and_is_not_final_is_lag() -> None:
+    stream = started_stream()
+    drive(stream, *(chunk(seq) for seq in range(1, 11)), final(0.7))
+    assert status_of(stream).state is State.STREAMING
+    assert told(stream) == (1.0, 0.7, 0.0, 0.3)
+
+
+def test_final_that_reaches_beyond_the_audio_makes_no_negative_lag() -> None:
+    stream = started_stream()
+    drive(stream, chunk(1), final(5.0))
+    assert told(stream) == (0.1, 0.1, 0.0, 0.0)
+
+
+def test_gap_that_is_final_is_neither_finalised_nor_lag() -> None:
+    stream = started_stream()
+    drive(stream, chunk(1), chunk(3))
+    drive(stream, DeadlinePassed(), now=2.5)
+    assert told(stream) == (0.3, 0.0, 0.1, 0.3)
+    drive(stream, final(0.15))
+    assert told(stream) == (0.3, 0.1, 0.1, 0.15)
+    drive(stream, final(0.3, start_time=0.15))
+    assert told(stream) == (0.3, 0.2, 0.1, 0.0)
+
+
+def test_successor_counts_on_from_its_checkpoint() -> None:
+    gap = Gap(first_seq=5, last_seq=5, start=3200, end=4000)
+    checkpoint = Checkpoint(
+        next_seq=5,
+        position=3200,
+        watermark=0.4,
+        gaps=(gap,),
+        totals=Totals(chunks=4, finals=1, gap_samples=0),
+    )
+    stream = new_stream(checkpoint=checkpoint)
+    drive(stream, chunk(6))
+    assert told(stream) == (0.6, 0.4, 0.1, 0.2)
