@@ -126,18 +126,20 @@ export function showFigures(list, stream) {
   known.slice(figures.length).forEach((figure) => figure.remove());
 }
 
+const STATES = { connecting: "connecting", connected: "connected", waiting: "waiting for a worker", lost: "not connected" };
+
 /** Shows whether the console and its broker can be reached. */
 export function connectionTeller() {
   const element = document.getElementById("connection");
   let reached = false;
   let broker = { state: "connecting", text: "" };
   function show() {
-    const text = reached
-      ? { connected: broker.text, connecting: "connecting to RabbitMQ" }[broker.state] ?? broker.text
-      : "the console cannot be reached; trying again";
-    element.dataset.state = reached ? broker.state : "lost";
-    setText(element, text);
+    const state = reached ? broker.state : "lost";
+    const text = reached ? broker.text : "the console cannot be reached; trying again";
+    if (element.title === text && element.dataset.state === state) return;
+    element.dataset.state = state;
     element.title = text;
+    element.replaceChildren(STATES[state], make("span", "", text && `: ${text}`));
   }
   return {
     page(isReached) { reached = isReached; show(); },

@@ -65,7 +65,7 @@ function showSaying(row) {
   const saying = document.getElementById("saying");
   saying.replaceChildren(...row.live.map(spoken));
   document.getElementById("translating").replaceChildren(...row.translations.map(spoken));
-  if (row.translations.length) setHidden(document.getElementById("beside"), false);
+  if (row.translations.length) showBeside(true);
 }
 
 function spoken(one) {
@@ -99,7 +99,13 @@ function showEntry(row, isFirst) {
   }
   if (!isFirst) announce(row.mark ? row.text : added(known?.text, row.text));
   entries.get(row.key).text = row.text;
-  if (row.translations) list.classList.add("translated");
+  if (row.translations) showBeside(true);
+}
+
+/** From the first translation on there is room for them. */
+function showBeside(isTranslated) {
+  document.body.classList.toggle("translated", isTranslated);
+  setHidden(document.getElementById("beside"), !isTranslated);
 }
 
 /** The words that are new. */
@@ -160,7 +166,7 @@ function clear() {
   order = [];
   entries.clear();
   list.replaceChildren();
-  list.classList.remove("translated");
+  showBeside(false);
   document.getElementById("saying").replaceChildren();
   document.getElementById("translating").replaceChildren();
 }
@@ -170,6 +176,10 @@ log.addEventListener("scroll", () => {
   following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   setHidden(newest, following);
 });
+
+new ResizeObserver(() => {
+  if (following) log.scrollTop = log.scrollHeight;
+}).observe(log);
 
 newest.addEventListener("click", () => {
   log.scrollTop = log.scrollHeight;
