@@ -318,8 +318,12 @@ def console(
         from speechmq.console.command import ConsoleRequest, run_console  # noqa: PLC0415
 
         request = ConsoleRequest(url, Names(namespace), listen, streams, memory * 2**20)
-        code = run(lambda _: run_console(request, tell), at_once=True)
+        code = run(lambda _: run_console(request, ready=_show_url, tell=tell), at_once=True)
     raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
+
+
+def _show_url(url: str) -> None:
+    print(f"speechmq: console on {url}", flush=True)
 
 
 app.add_typer(dead_letters, name="dead")

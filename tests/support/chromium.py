@@ -117,7 +117,7 @@ class Browser:
         found = None
         try:
             async with asyncio.timeout(30):
-                while not wanted(found := await self.run(script, *arguments)):
+                while not wanted(found := await self.run(script, *arguments)):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
             text = await self.run("return document.body.innerText")
@@ -143,7 +143,7 @@ class Browser:
 
     async def complaints(self) -> list[str]:
         """What the page's console has: errors of scripts, and what the policy stopped."""
-        log = await asyncio.to_thread(self.driver.get_log, "browser")  # type: ignore[no-untyped-call]
+        log = await asyncio.to_thread(self.driver.get_log, "browser")
         return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
 

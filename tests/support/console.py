@@ -1,7 +1,8 @@
-"""The console as a process, and its events as a browser gets them."""
+"""The console in the test's own process, and its events as a browser gets them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,18 +10,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from tests.support.command_line import Running, speechmq
 
-READY = "speechmq: console on "
+from speechmq.console.command import ConsoleRequest, run_console
+from speechmq_schemas import Names
+
+
+@dataclass
+class RunningConsole:
+    """``url`` is that of its page, without a slash; ``told`` what an operator was told."""
+
+    url: str
+    told: list[str]
+
+
+def request_for(
+    amqp_url: str, *, listen: str = "127.0.0.1:0", streams: int = 1000
+) -> ConsoleRequest:
+    return ConsoleRequest(amqp_url, Names(), listen, streams, 256 * 2**20)
 
 
 @asynccontextmanager
-async def running_console(amqp_url: str, *options: str) -> AsyncIterator[tuple[Running, str]]:
-    """The process, and the URL of its page without a slash."""
-    words = ("console", "--url", amqp_url, "--listen", "127.0.0.1:0", *options)
-    async with speechmq(*words) as console:
-        line = await console.line(READY)
-        yield console, line.removeprefix(READY).rstrip("/")
+async def running_console(request: ConsoleRequest) -> AsyncIterator[RunningConsole]:
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    told: list[str] = []
+    running = asyncio.create_task(run_console(request, ready=url.set_result, tell=told.append))
+    await asyncio.wait((running, url), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if running.done():
+            await running
+        yield RunningConsole(url.result().rstrip("/"), told)
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
 
 
 @dataclass

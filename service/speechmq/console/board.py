@@ -131,7 +131,7 @@ class Board:
         return [self._missed(one, seconds) for one in self if not one.is_over]
 
     def _missed(self, record: Record, seconds: float) -> Received:
-        reason = f"the console heard nothing for {seconds:.0f} s: what was said then may be missing"
+        reason = f"the console heard nothing for {seconds:.1f} s: what was said then may be missing"
         event = StreamInfo(stream_id=record.stream_id, code="not_listening", reason=reason)
         message = from_event(event, epoch=record.epoch, seq=-self._gaps_in_listening)
         own = f"{record.stream_id}/console/{self._gaps_in_listening}"

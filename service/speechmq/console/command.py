@@ -21,7 +21,6 @@ from .watching import watch
 from .web import application
 
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1", "[::1]"]
-READY = "speechmq: console on "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,13 @@ class ConsoleRequest:
     size: int
 
 
-async def run_console(request: ConsoleRequest, tell: Callable[[str], None]) -> NoReturn:
-    """Runs until cancelled. Raises ``RequestError`` when an address cannot be used."""
+async def run_console(
+    request: ConsoleRequest, *, ready: Callable[[str], None], tell: Callable[[str], None]
+) -> NoReturn:
+    """Runs until cancelled. ``ready`` hears the page's URL once it is served, ``tell`` of trouble.
+
+    Raises ``RequestError`` when an address cannot be used.
+    """
     host, port = split_address(request.listen)
     limits = Limits(streams=request.streams, bytes=request.size)
     hub = Hub(Board(limits), time.time, lambda: secrets.token_hex(6))
@@ -49,7 +53,7 @@ async def run_console(request: ConsoleRequest, tell: Callable[[str], None]) -> N
         tasks.create_task(hub.tick())
         if not is_loopback(host):
             tell(OPEN_WARNING)
-        print(f"{READY}{page_url(host, bound.getsockname()[1])}", flush=True)
+        ready(page_url(host, bound.getsockname()[1]))
         try:
             await asyncio.Event().wait()
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -31,7 +32,8 @@ async def listening(host: str, port: int) -> AsyncIterator[socket.socket]:
         family, *_, address = found[0]
         bound = socket.create_server(address, family=family)
     except OSError as error:
-        reason = error.strerror or str(error)
+        known = error.errno is not None and error.errno > 0  # not of a name that nobody has
+        reason = os.strerror(error.errno or 0) if known else error.strerror or str(error)
         raise RequestError(f"the console cannot listen on {host}:{port}: {reason}") from error
     with bound:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections have it from here

@@ -14,8 +14,6 @@ from .hub import Hub
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 5.0
-NOTICEABLE = 0.5
-"""Who heard nothing for less than these seconds is not told of it."""
 
 
 async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -> None:
@@ -32,7 +30,7 @@ async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -
                 hub.tell_broker("connected", f"RabbitMQ at {where}")
                 if told:
                     tell(f"connected to RabbitMQ at {where}")
-                if lost_at is not None and clock() - lost_at > NOTICEABLE:
+                if lost_at is not None:
                     hub.missed(clock() - lost_at)
                 lost_at, delay, told = None, FIRST_DELAY, ""
                 async for received in events:

@@ -132,6 +132,6 @@ def test_streams_that_were_live_are_told_when_nobody_listened() -> None:
     assert over is not None
     assert [one.type for one in live.kept] == ["FinalTranscript", "StreamInfo", "StreamInfo"]
     assert live.row()["news"] == (
-        "not_listening: the console heard nothing for 12 s: what was said then may be missing"
+        "not_listening: the console heard nothing for 12.3 s: what was said then may be missing"
     )
     assert (live.state, len(over.kept)) == ("live", 1)
