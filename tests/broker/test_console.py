@@ -192,6 +192,8 @@ async def test_thousand_streams_and_hostile_words_arrive_as_they_are(namespace: 
 
 
 async def test_addresses_that_cannot_be_used_are_refused() -> None:
+    def ignore(_: str) -> None: ...
+
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for request, reason in (
@@ -201,7 +203,7 @@ async def test_addresses_that_cannot_be_used_are_refused() -> None:
         ):
             with pytest.raises(RequestError, match=reason):
                 async with asyncio.timeout(20):
-                    await run_console(request, ready=str, tell=str)
+                    await run_console(request, ready=ignore, tell=ignore)
 
 
 async def test_console_that_all_can_reach_says_so(namespace: Namespace) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 from tests.support.broker import Namespace
-from tests.support.chromium import (
-    DESKTOP,
-    Browser,
-    Chromium,
-    browsing,
-    chromium_or_skip,
-)
+from tests.support.chromium import DESKTOP, PHONE, Browser, Chromium, browsing, chromium_or_skip
 from tests.support.console import request_for, running_console
+from tests.support.received_events import final, partial
+from tests.support.scripted_worker import ScriptedWorker, scripted_worker
 from tests.support.speaker import Speaker, speaking, start_of
 from tests.support.worker import running_worker
 
@@ -180,6 +177,10 @@ async def scripted(namespace: Namespace) -> AsyncIterator[tuple[ScriptedWorker, 
         yield worker, console.url
 
 
+def ends_with(last: str) -> Callable[[Any], bool]:
+    return lambda text: text is not None and text.endswith(last)
+
+
 WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
@@ -207,7 +208,7 @@ async def test_nothing_jumps_while_partials_change(
                 await worker.publish(partial(*words, segment=2, start=2, stream="one"))
                 await page.until(
                     "return document.querySelector('.partial .text')?.textContent",
-                    wanted=lambda text, last=words[-1]: text is not None and text.endswith(last),
+                    wanted=ends_with(words[-1]),
                 )
             await page.run("return new Promise((done) => requestAnimationFrame(() => done()))")
             assert await page.run("return window.shifts") == [], path
