@@ -185,7 +185,7 @@ WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
   for (const one of list.getEntries())
-    window.shifts.push(one.sources.map((source) => source.node?.className ?? "?").join(" "));
+    window.shifts.push(one.sources.map((source) => source.node?.parentElement?.outerHTML ?? "?"));
 }).observe({ type: "layout-shift" });
 """
 

@@ -132,6 +132,8 @@ def _text(cue: Cue) -> str:
 def clean(text: str) -> str:
     """One line: an empty one would end the cue, and control characters have no place in a file."""
     spaced = " ".join(text.split())
+    if spaced.isprintable() and spaced:  # as nearly all text is, and soon told
+        return spaced
     return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in spaced) or "\ufffd"
 
 

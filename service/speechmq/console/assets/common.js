@@ -101,14 +101,13 @@ const QUIET_SECONDS = 5;
 /** What is to be known of a stream at a glance: label, text, and whether it asks for attention. */
 export function figuresOf(stream) {
   const quiet = consoleClock.now() - stream.at;
-  const figures = [["duration", clock(stream.heard), false]];
+  const figures = [["duration", clock(stream.heard), false], ["epoch", String(stream.epoch), false]];
   if (stream.lag !== null) figures.unshift(["lag", `${stream.lag.toFixed(1)} s`, stream.lag > 10]);
-  if (!stream.over && quiet > QUIET_SECONDS) figures.push(["quiet for", length(quiet), quiet > 30]);
-  if (stream.over) figures.push(["over for", length(quiet), false]);
   if (stream.resumes) figures.push(["resumes", String(stream.resumes), true]);
   if (stream.gaps) figures.push(["gaps", `${stream.gaps} (${stream.gap_seconds.toFixed(1)} s)`, true]);
   if (stream.warnings) figures.push(["warnings", String(stream.warnings), true]);
-  figures.push(["epoch", String(stream.epoch), false]);
+  if (stream.over) figures.push(["over for", length(quiet), false]);
+  else if (quiet > QUIET_SECONDS) figures.push(["quiet for", length(quiet), quiet > 30]);
   return figures;
 }
 
