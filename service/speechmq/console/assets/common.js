@@ -102,7 +102,7 @@ const QUIET_SECONDS = 5;
 export function figuresOf(stream) {
   const quiet = consoleClock.now() - stream.at;
   const figures = [["duration", clock(stream.heard), false], ["epoch", String(stream.epoch), false]];
-  if (stream.lag !== null) figures.unshift(["lag", `${stream.lag.toFixed(1)} s`, stream.lag > 10]);
+  if (stream.lag !== null) figures.unshift(["lag", `${stream.lag.toFixed(stream.lag < 100 ? 1 : 0)} s`, stream.lag > 10]);
   if (stream.resumes) figures.push(["resumes", String(stream.resumes), true]);
   if (stream.gaps) figures.push(["gaps", `${stream.gaps} (${stream.gap_seconds.toFixed(1)} s)`, true]);
   if (stream.warnings) figures.push(["warnings", String(stream.warnings), true]);
