@@ -62,10 +62,16 @@ function showStream(row) {
 }
 
 function showSaying(row) {
-  const saying = document.getElementById("saying");
-  saying.replaceChildren(...row.live.map(spoken));
-  document.getElementById("translating").replaceChildren(...row.translations.map(spoken));
   if (row.translations.length) showBeside(true);
+  fill("saying", row.live);
+  fill("translating", row.translations);
+}
+
+/** Lines stay where they are until there is no room; then the newest words are in sight. */
+function fill(name, parts) {
+  const element = document.getElementById(name);
+  element.replaceChildren(...parts.map(spoken));
+  element.parentElement.scrollTop = element.parentElement.scrollHeight;
 }
 
 function spoken(one) {
