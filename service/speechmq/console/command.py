@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from speechmq.tasks import task_group
 from speechmq.errors import RequestError
+from speechmq.tasks import task_group
 from speechmq_schemas import Names
 
 from .board import Board, Limits

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
-from speechmq.tasks import task_group
 from speechmq.errors import RequestError
+from speechmq.tasks import task_group
 
 from .feed import SEND_SECONDS
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from speechmq.tasks import task_group
 from speechmq.dev import leash
 from speechmq.errors import ChildFailed
+from speechmq.tasks import task_group
 
 GRACE_SECONDS = 25.0  # a worker takes up to 20 to let go of its streams
 READY_SECONDS = 60.0
