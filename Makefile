@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator bench-broker compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator bench-broker bench-telemetry alerts compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ audit: setup ## known vulnerabilities of what uv.lock puts into the images (an i
 
 sbom: setup ## what the images are made of, as CycloneDX: dist/*.cdx.json
 	@scripts/sbom
+
+alerts: ## do the alert rules do what their tests say? (fetches promtool)
+	@scripts/promtool test rules deploy/observability/test_alerts.yml
+
+bench-telemetry: setup ## what traces and metrics cost a worker, per chunk (5 minutes)
+	@$(BIN)/python -m bench.telemetry
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

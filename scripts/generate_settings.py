@@ -43,7 +43,8 @@ def rows(model: type[BaseModel], prefix: str = "SPEECHMQ_") -> Iterator[str]:
             yield from rows(type(field.default), f"{variable}__")
         else:
             what = field.description or ""
-            yield f"| `{variable}` | {default(field.default)} | {bounds(field)} | {what} |"
+            usual = default(field.get_default(call_default_factory=True))
+            yield f"| `{variable}` | {usual} | {bounds(field)} | {what} |"
 
 
 def default(value: Any) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -20,6 +20,7 @@ from speechmq_schemas import Names
 from .broker import tolerance
 from .broker.admission import Admission
 from .broker.claims import Claims
+from .broker.consumers import ConsumerWatch
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
@@ -35,11 +36,13 @@ from .errors import (
     TopologyMismatch,
     first_error,
 )
+from .health.lookout import Lookout
 from .manager import Manager
 from .settings import Settings
+from .telemetry.logs import configure_logs, describe, get_logger
 from .upstream.service import Upstream
 
-log = logging.getLogger("speechmq")
+log = get_logger("speechmq")
 
 READY_LINE = "speechmq: worker ready"
 # Seconds between tries to reach the broker, doubled each time.
@@ -61,28 +64,27 @@ def check_settings() -> int:
 
 def run_worker() -> int:
     """Runs a worker until SIGTERM or SIGINT; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # The clients log every loss once more, with a traceback; it is told once, by us.
-    for noisy in ("aiormq", "aio_pika"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    # One line for each request says nothing that an error would not.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = Settings.load()
+        configure_logs(settings.log, settings.secrets())
         tolerance.install()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Worker(settings, ready=_announce).run())
+            runner.run(Worker(settings, ready=lambda: _announce(settings.log.format)).run())
+        log.info("worker_stopped")
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     except SpeechmqError as error:
-        log.error("%s", error)
+        log.error("worker_failed", **describe(error))
         return 1
     return 0
 
 
-def _announce() -> None:
-    print(READY_LINE, flush=True)
+def _announce(form: str) -> None:
+    """To whoever started the process and waits; a log of JSON has no line that is none."""
+    log.info("worker_ready")
+    if form == "console":
+        print(READY_LINE, flush=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -104,12 +106,19 @@ class Worker:
     def __init__(self, settings: Settings, *, ready: Callable[[], None]) -> None:
         self._settings = settings
         self._ready = ready
+        self._clock = time.monotonic
+        self._lookout = Lookout(settings, self._clock)
         self._stopping = asyncio.Event()
         self._out_of_patience = asyncio.Event()
 
     async def run(self) -> None:
-        """Works until told to stop. Raises ``BrokerError`` if the broker was never reached."""
+        """Works until told to stop. Raises ``BrokerError`` if the broker was never reached, and
+        ``SettingsError`` if nobody can be told how it goes."""
         self._stop_on_signals()
+        async with self._lookout.running():
+            await self._run()
+
+    async def _run(self) -> None:
         pause, was_connected = FIRST_PAUSE, False
         while not self._stopping.is_set():
             try:
@@ -119,12 +128,14 @@ class Worker:
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
-                log.warning("%s; trying again in %.1f s", error, pause)
+                self._lookout.readiness.lost(str(error))
+                log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     def stop(self) -> None:
         """Asks for a clean end; asked again, ends at once, as if it had crashed."""
+        log.info("worker_stopping", is_urgent=self._stopping.is_set())
         if self._stopping.is_set():
             self._out_of_patience.set()
         self._stopping.set()
@@ -154,25 +165,68 @@ class Worker:
         channel = await plane.channel()
         await self._declare(channel, names)
         side = SideChannel(self._settings.broker)
-        upstream = Upstream(self._settings.upstream, time.monotonic)
+        upstream = Upstream(self._settings.upstream, self._clock)
+        self._lookout.accounts = upstream.accounts
         control = self._control(plane, side, names, upstream)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
-        manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
+        manager = Manager(
+            plane,
+            claims,
+            upstream,
+            self._settings,
+            clock=self._clock,
+            observer=self._lookout.observer,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(side.keep()),
-                    tasks.create_task(control.fail_when_lost()),
+                    tasks.create_task(self._tell_when_lost(control.fail_when_lost())),
+                    tasks.create_task(self._note_when_closed(claims)),
                     tasks.create_task(self._drain_when_stopping(manager)),
                 ]
                 await control.start()
-                await manager.run(self._ready)
+                deserted = self._tell_when_lost(control.fail_when_deserted())
+                others.append(tasks.create_task(deserted))
+
+                def ready() -> None:
+                    others.append(tasks.create_task(self._watch_consumers(plane, names)))
+                    self._lookout.readiness.consuming()
+                    self._ready()
+
+                await manager.run(ready)
                 for task in others:
                     task.cancel()
         except* BrokerError as group:
             raise BrokerLost(str(first_error(group))) from group
         finally:
             await control.stop()
+
+    async def _tell_when_lost(self, watching: Coroutine[Any, Any, None]) -> None:
+        """At once: until everything is let go and set up again, seconds may pass."""
+        try:
+            await watching
+        except* BrokerError as group:
+            self._lookout.readiness.lost(str(first_error(group)))
+            raise
+
+    async def _note_when_closed(self, claims: Claims) -> None:
+        """The manager fails for it, and has streams to let go first; or closes it in the end."""
+        try:
+            await claims.fail_when_closed()
+        except BrokerLost as error:
+            self._lookout.readiness.lost(str(error))
+
+    async def _watch_consumers(self, plane: DataPlane, names: Names) -> None:
+        """Until the worker drains: then it has no consumers of claims any more."""
+
+        def looked(waiting: int) -> None:
+            self._lookout.observer.waiting = waiting
+            self._lookout.readiness.verified()
+
+        watch = ConsumerWatch(plane, names, looked)
+        is_draining = self._stopping.is_set
+        await self._tell_when_lost(watch.fail_when_lost(until=is_draining))
 
     async def _declare(self, channel: AbstractChannel, names: Names) -> None:
         try:
@@ -189,13 +243,14 @@ class Worker:
     ) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        admission = Admission(plane, self._settings.broker, upstream.access)
+        admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
         unowned = UnownedStatus(plane, side, names)
         keys = KeyRequests(side, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()
+        self._lookout.readiness.drain()
         grace = self._settings.worker.shutdown_grace
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(manager.drain("the worker is stopping"))
@@ -205,7 +260,7 @@ class Worker:
             )
             if draining not in done:
                 why = "a second signal came" if done else f"{grace:.0f} s have passed"
-                log.warning("streams were still being handed over when %s; leaving them", why)
+                log.warning("drain_cut_short", why=why)
             draining.cancel()
             leaving.cancel()
         manager.stop()

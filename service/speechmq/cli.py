@@ -19,6 +19,7 @@ from speechmq.commandline.caption_output import CaptionFile, CaptionStream, Outp
 from speechmq.commandline.connection import connected
 from speechmq.commandline.dead import app as dead_letters
 from speechmq.commandline.exits import ExitCode, code_of
+from speechmq.commandline.extras import console_is_installed
 from speechmq.commandline.follow import follow
 from speechmq.commandline.listen import listen as listen_to
 from speechmq.commandline.options import (
@@ -287,6 +288,44 @@ def dev(
 
 
 app.command(epilog=STATUS_EXIT_CODES)(status)
+
+
+@app.command(
+    epilog="Exit codes: 0 it was told to leave; 2 the options are wrong, the address is in use, or "
+    "the page's server is not installed."
+)
+def console(
+    url: Url = DEFAULT_URL,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT of the page; port 0 takes a free one.")
+    ] = "127.0.0.1:8642",
+    streams: Annotated[int, typer.Option(min=1, help="Streams that are kept at most.")] = 1000,
+    memory: Annotated[
+        int, typer.Option(min=8, help="MiB that their events may take; the oldest go first.")
+    ] = 256,
+) -> None:
+    """Show all streams on a web page while they run, until Ctrl-C.
+
+    Waits for a broker that is not there yet, and comes back to one that was restarted.
+    """
+    with told():
+        if not console_is_installed():
+            raise RequestError(
+                "the page's web server is not installed here: pip install 'speechmq[console]'"
+            )
+        # Only this command needs a web server.
+        from speechmq.console.command import ConsoleRequest, run_console  # noqa: PLC0415
+
+        request = ConsoleRequest(url, Names(namespace), listen, streams, memory * 2**20)
+        code = run(lambda _: run_console(request, ready=_show_url, tell=tell), at_once=True)
+    raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
+
+
+def _show_url(url: str) -> None:
+    print(f"speechmq: console on {url}", flush=True)
+
+
 app.add_typer(dead_letters, name="dead")
 
 

@@ -6,7 +6,6 @@ What a claim goes through before its verdict is the tenure's.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -20,16 +19,18 @@ from .broker.side_channel import SideChannel
 from .broker.status import StatusDesk
 from .errors import BrokerLost
 from .settings import Settings
+from .telemetry.logs import get_logger
+from .telemetry.observer import Observer
 from .tenure import Buried, Returned, Settled, Surroundings, Tenure, Verdict
 from .upstream.service import Upstream
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Manager:
     """Runs streams on one data plane for as long as the plane lives."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # by name, and few are given outside of tests
         self,
         plane: DataPlane,
         claims: Claims,
@@ -39,9 +40,11 @@ class Manager:
         clock: Callable[[], float],
         wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
+        observer: Observer | None = None,
     ) -> None:
         self._plane = plane
         self._claims = claims
+        self._observer = observer or Observer()
         self._settings = settings
         self._surround = partial(
             Surroundings,
@@ -51,6 +54,7 @@ class Manager:
             clock=clock,
             wall_clock=wall_clock,
             jitter=jitter,
+            observer=self._observer,
         )
         self._tenures: dict[str, Tenure] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -132,7 +136,7 @@ class Manager:
         if self._draining is not None:
             await self._claims.give_back(claim)
         elif start.stream_id in self._tenures:
-            log.warning("a second claim of stream %s is dropped", start.stream_id)
+            log.warning("second_claim_dropped", stream_id=start.stream_id)
             await self._claims.settle(claim)
         else:
             await self._settle(claim, await self._hold(claim, start))
@@ -144,6 +148,7 @@ class Manager:
             return await tenure.serve()
         finally:
             del self._tenures[start.stream_id]
+            self._observer.over(tenure.observer)
 
     async def _settle(self, claim: Claim, verdict: Verdict) -> None:
         match verdict:

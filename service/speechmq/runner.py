@@ -16,6 +16,7 @@ from .broker.stream_queue import StreamQueue
 from .errors import BrokerLost
 from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from .session.inputs import (
+    ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
     ConnectionOpened,
@@ -48,6 +49,7 @@ from .session.outputs import (
 )
 from .session.stream import Stream
 from .tasks import task_group
+from .telemetry.observer import StreamObserver
 from .upstream.link import Link
 from .upstream.messages import (
     RecognitionStarted,
@@ -80,6 +82,7 @@ class Runner:
         upstream: Access,
         clock: Callable[[], float],
         broker_timeout: float,
+        observer: StreamObserver | None = None,
     ) -> None:
         self.stream = stream
         self._queue = queue
@@ -87,6 +90,8 @@ class Runner:
         self._upstream = upstream
         self._clock = clock
         self._broker_timeout = broker_timeout
+        self._observer = observer or StreamObserver()
+        self._say_audio: Callable[[bytes], None] = self._say
         # With the link that an input comes from, or nothing for the broker and the clock.
         self._inbox: deque[tuple[Link | None, Input]] = deque()
         self._wake = asyncio.Event()
@@ -159,13 +164,21 @@ class Runner:
         for output in outputs:
             match output:
                 case SendAudio(audio):
-                    self._say(audio)
-                case Publish() | SaveCheckpoint() | SaveMemo() | Acknowledge() | DeadLetter():
+                    self._say_audio(audio)
+                case Acknowledge():
                     self._give_broker(output)
-                case Finish(outcome):
-                    self._outcome = outcome
                 case _:
-                    self._perform_upstream(output)
+                    self._observer.saw(output)
+                    self._perform_rarely(output)
+
+    def _perform_rarely(self, output: Output) -> None:
+        match output:
+            case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
+                self._give_broker(output)
+            case Finish(outcome):
+                self._outcome = outcome
+            case _:
+                self._perform_upstream(output)
 
     def _perform_upstream(self, output: Output) -> None:
         match output:
@@ -225,7 +238,9 @@ class Runner:
     async def _do(self, work: BrokerWork) -> None:
         match work:
             case Publish() as publish:
-                await self._publisher.publish(publish)
+                await self._publisher.publish(publish, self._observer.sending(publish))
+                if self._observer.published(publish):
+                    self._queue.divert(self._deliver_sample)
                 if publish.confirm:
                     self._deliver(Published(publish.seq))
             case SaveCheckpoint(seq, checkpoint):
@@ -249,6 +264,19 @@ class Runner:
     def _say(self, message: str | bytes) -> None:
         if self._link is not None:
             self._link.send(message)
+
+    def _deliver_sample(self, received: Input) -> None:
+        """Only what follows a final is timed: other chunks don't pay for it."""
+        self._queue.divert(self._deliver)
+        if isinstance(received, ChunkDelivered):
+            self._observer.sampled(received.audio)
+            self._say_audio = self._say_until_sample
+        self._deliver(received)
+
+    def _say_until_sample(self, audio: bytes) -> None:
+        if self._observer.left(audio):
+            self._say_audio = self._say
+        self._say(audio)
 
     def _close_link(self) -> None:
         if self._link is not None:

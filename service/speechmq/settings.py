@@ -6,16 +6,21 @@ asterisks wherever settings are printed.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
+from yarl import URL
 
 from .errors import SettingsError
 from .section import Count, Seconds, Section
 from .session.spec import Limits
 from .upstream_settings import UpstreamSettings
+
+HIGHEST_PORT = 65_535
 
 
 class BrokerSettings(Section):
@@ -111,6 +116,66 @@ class WorkerSettings(Section):
     """The time in which these count"""
 
 
+class LogSettings(Section):
+    """What the worker writes to stderr."""
+
+    format: Literal["console", "json"] = "console"
+    """`json`: one object a line"""
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Of the worker's own lines; libraries speak from WARNING on"""
+
+
+class HealthSettings(Section):
+    """HTTP for probes and scrapers."""
+
+    address: str | None = None
+    """`host:port` to listen on, as `0.0.0.0:8080`; of port 0, which is any, the log tells"""
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        if address is not None:
+            found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/]*):([0-9]{1,5})", address)
+            if found is None or int(found[2]) > HIGHEST_PORT:
+                raise ValueError("must be host:port, as 0.0.0.0:8080 or [::]:8080")
+        return address
+
+    def host_and_port(self) -> tuple[str, int]:
+        """Of an address that is set."""
+        host, _, port = (self.address or "").rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class TelemetrySettings(Section):
+    """OpenTelemetry. Its own variables (`OTEL_RESOURCE_ATTRIBUTES` …) hold besides these."""
+
+    otlp_endpoint: str | None = None
+    """A collector's address for OTLP over HTTP, as `http://collector:4318`"""
+    otlp_headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """A JSON object of headers to send there, a token for one"""
+    otlp_timeout: Seconds = 10.0
+    """Longest wait for the collector"""
+    otlp_metrics: bool = True
+    """Push metrics to the collector; `/metrics` has them either way"""
+    otlp_traces: bool = True
+    """Send traces to the collector"""
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the streams to be traced whose publisher began no trace"""
+    trace_transcripts: bool = False
+    """Put what was said into spans"""
+    metrics_interval: Seconds = 15.0
+    """Between two pushes of metrics"""
+    service_name: str = "speechmq-worker"
+    """What traces and pushed metrics call the worker"""
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_http(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return endpoint
+
+
 class Settings(BaseSettings):
     """Everything that a worker can be told."""
 
@@ -125,6 +190,9 @@ class Settings(BaseSettings):
     upstream: UpstreamSettings = UpstreamSettings()
     session: SessionSettings = SessionSettings()
     worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
+    health: HealthSettings = HealthSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
     def load(cls) -> Settings:
@@ -137,9 +205,36 @@ class Settings(BaseSettings):
         except SourceError as error:
             raise SettingsError(f"the settings cannot be used: {_name_section(error)}") from error
 
+    def secrets(self) -> set[str]:
+        """Everything that must not be seen, wherever in the settings it stands."""
+        return set(_secrets_in(self))
+
     def redacted(self) -> dict[str, Any]:
         """For printing: every value, secrets as asterisks."""
         return self.model_dump(mode="json")
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+            yield from filter(None, [_password(value.get_secret_value())])
+        case BaseModel():
+            for _, field in value:
+                yield from _secrets_in(field)
+        case dict():
+            yield from _secrets_in(tuple(value.values()))
+        case list() | tuple():
+            for one in value:
+                yield from _secrets_in(one)
+
+
+def _password(secret: str) -> str | None:
+    """Of a secret that is a URL; what cannot be read as one has none."""
+    try:
+        return URL(secret).password
+    except ValueError:
+        return None
 
 
 def _name_variable(found: Any) -> str:

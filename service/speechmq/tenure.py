@@ -7,7 +7,6 @@ the claim is the manager's.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,9 +33,12 @@ from .session.status import Status, status_of
 from .session.stream import Stream
 from .settings import Settings
 from .tasks import task_group
+from .telemetry.logs import describe, get_logger
+from .telemetry.observer import Observer
+from .telemetry.trace_context import context_of
 from .upstream.service import Upstream
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Another owner that does not go within so many heartbeats is alive.
 PATIENCE = 3
@@ -80,6 +82,7 @@ class Surroundings:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     jitter: Callable[[], float]
+    observer: Observer
 
 
 class Tenure:
@@ -96,6 +99,7 @@ class Tenure:
         self._clock = surroundings.clock
         self._wall_clock = surroundings.wall_clock
         self._jitter = surroundings.jitter
+        self.observer = surroundings.observer.claimed(start.stream_id)
         self._names = Names(surroundings.settings.broker.namespace)
         self._runner: Runner | None = None
         self._met_owner = False
@@ -149,7 +153,7 @@ class Tenure:
         owner before, it may be the only one, whatever the other is."""
         if self._claim.is_redelivered or self._draining is not None:
             return Returned()
-        log.warning("a duplicate claim of stream %s is dropped", self._stream_id)
+        log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
         return Settled()
 
     # -- from owning to letting go ---------------------------------------------------------------
@@ -161,7 +165,7 @@ class Tenure:
         except BrokerLost as error:
             if self._plane.is_lost:
                 raise
-            log.warning("stream %s is given back: %s", self._stream_id, error)
+            log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
             return Returned(after=LONGEST_PAUSE)
 
     async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
@@ -177,7 +181,7 @@ class Tenure:
         except BrokerError as error:
             return await self._fail("state_lost", str(error))
         except Exception as error:
-            log.exception("stream %s failed inside the worker", self._stream_id)
+            log.exception("stream_crashed", stream_id=self._stream_id)
             return await self._fail("internal_error", str(error))
 
     async def _run(self, queue: StreamQueue) -> Verdict:
@@ -270,16 +274,24 @@ class Tenure:
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
     ) -> Outcome:
         access = self._upstream.access(self._start)
+        stream = Stream(
+            spec_of(self._start),
+            self._settings.session.limits(),
+            now=self._clock(),
+            jitter=self._jitter,
+            checkpoint=takeover.checkpoint,
+            memo=memo,
+            regions=access.regions,
+        )
+        self.observer.began(
+            stream,
+            epoch=takeover.epoch,
+            checkpoint=takeover.checkpoint,
+            headers=self._claim.headers,
+            deliveries=queue,
+        )
         runner = Runner(
-            Stream(
-                spec_of(self._start),
-                self._settings.session.limits(),
-                now=self._clock(),
-                jitter=self._jitter,
-                checkpoint=takeover.checkpoint,
-                memo=memo,
-                regions=access.regions,
-            ),
+            stream,
             queue=queue,
             publisher=EventPublisher(
                 queue.channel, self._names, self._stream_id, epoch=takeover.epoch
@@ -287,6 +299,7 @@ class Tenure:
             upstream=access,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
+            observer=self.observer,
         )
         self._runner = runner
         if self._draining is not None:
@@ -320,7 +333,13 @@ class Tenure:
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
         async with self._answered():
             channel = await self._plane.channel()
-            await announce(channel, self._names, failed, epoch=self._wall_milliseconds())
+            await announce(
+                channel,
+                self._names,
+                failed,
+                epoch=self._wall_milliseconds(),
+                headers=context_of(self._claim.headers),
+            )
             await close_quietly(channel)
         await self._delete_queues()
 

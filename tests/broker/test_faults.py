@@ -134,7 +134,7 @@ async def test_chunk_whose_properties_the_client_cannot_read_harms_no_other_stre
         await ears.wait_for(lambda: ears.of("bad", "StreamStarted") != [])
         await publish_raw(namespace, properties, routing_key="stream.bad", replace=replaced)
         await assert_stream_is_whole(speaker, "good")
-        assert [line for line in worker.lines if "trying again" in line] == []
+        assert [line for line in worker.lines if "broker_lost" in line] == []
 
 
 async def test_start_whose_properties_the_client_cannot_read_does_not_stop_admission(
@@ -166,7 +166,7 @@ async def test_garbage_with_headers_of_a_whole_frame_harms_no_other_stream(
         properties = spec.Basic.Properties(message_type="Nonsense", headers=headers)
         await publish_raw(namespace, properties, routing_key="stream.bad")
         await assert_stream_is_whole(speaker, "good")
-        assert [line for line in worker.lines if "trying again" in line] == []
+        assert [line for line in worker.lines if "broker_lost" in line] == []
 
 
 async def test_garbage_with_a_header_of_bytes_is_dead_lettered_and_its_stream_goes_on(
@@ -391,7 +391,7 @@ async def test_stream_without_its_state_queue_harms_no_other_and_is_told(
         ):
             await assert_stream_is_whole(speaker, "good")
             await speaker.ears.until_over("one", within=10.0)
-            assert [line for line in worker.lines if "trying again" in line] == []
+            assert [line for line in worker.lines if "broker_lost" in line] == []
 
 
 async def test_stream_with_a_state_that_cannot_be_read_fails_and_leaves_nothing(
@@ -521,7 +521,7 @@ async def test_refused_start_with_a_header_of_bytes_is_settled(namespace: Namesp
 
 
 def told_again(lines: list[str]) -> bool:
-    return any("trying again" in line for line in lines)
+    return any("broker_lost" in line for line in lines)
 
 
 # -- the worker itself -----------------------------------------------------------------------------
@@ -581,7 +581,7 @@ async def test_worker_outlives_the_loss_of_the_broker_and_tells_its_reason(
             while not (worker.process.returncode is not None or told_again(worker.lines)):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert worker.process.returncode is None, worker.lines[-3:]
-        [told] = [line for line in worker.lines if "trying again" in line][:1]
+        [told] = [line for line in worker.lines if "broker_lost" in line][:1]
         assert "TaskGroup" not in told
 
 

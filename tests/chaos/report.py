@@ -11,6 +11,7 @@ from tests.chaos.recovery import Recovery
 from tests.chaos.schedule import Load
 from tests.chaos.verdict import Verdict
 
+KILLED = "worker: kill -9"
 HEADING = (
     "fault                                    injected  recoveries   p50 s   p99 s   max s"
     "  | beside others   max s"
@@ -46,6 +47,7 @@ class Report:
             f"{load.seconds:g} s, a fault every {load.every:g} s",
             HEADING,
             *[self._row(kind) for kind in sorted(self.done)],
+            *self._slowest(),
             f"{self.done.total()} faults, {self.streams} streams, {verdict.words} words sent, "
             f"{verdict.lost} lost, {verdict.repeated} repeated "
             f"({verdict.repeats_published} before deduplication), "
@@ -55,6 +57,15 @@ class Report:
             "all is well" if self.is_good else "NOT as it should be",
         ]
         return "\n".join(lines)
+
+    def _slowest(self) -> list[str]:
+        """Where to look in the log: its times are those of the same clock."""
+        killed = [one for one in self.recoveries if one.kind == KILLED and one.is_alone]
+        killed.sort(key=lambda one: one.seconds)
+        return [
+            f"slowest behind {KILLED}: {one.stream}, {one.seconds:.2f} s from {one.at:.3f} on"
+            for one in killed[-3:]
+        ]
 
     def _row(self, kind: str) -> str:
         alone, beside = self.of_kind(kind, alone=True), self.of_kind(kind, alone=False)

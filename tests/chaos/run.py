@@ -94,9 +94,11 @@ async def _settle(
 
 
 async def _leftovers(node: Node, recogniser: Recogniser) -> list[str]:
-    lasting = {f"speechmq.{name}" for name in ("start", "early", "claims", "dead")}
+    lasting = {f"speechmq.{name}" for name in ("start", "early", "claims", "temporary-key", "dead")}
     left = []
     for name, state in (await node.queues()).items():
+        if name.startswith("speechmq.status."):
+            continue  # a living worker's own
         if name not in {*lasting, QUEUE}:
             left.append(f"the queue {name} is left")
         elif name != "speechmq.dead" and (state.ready or state.unacked):

@@ -254,7 +254,7 @@ async def test_words_are_whole_when_the_broker_ends_and_comes_back(end: str) -> 
                 await asyncio.sleep(3.0)
             await (node.kill() if end == "kill" else node.stop())
         await node.start()
-        await wait_for_line(worker, "trying again")
+        await wait_for_line(worker, "broker_lost")
         async with asyncio.timeout(60):
             while len(upstream.sessions) < 4:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

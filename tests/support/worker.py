@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 READY = "speechmq: worker ready"
+JSON_READY = '"event": "worker_ready"'
 READY_WITHIN = 40.0
 
 
@@ -34,7 +35,7 @@ class WorkerProcess:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.lines.append(line.decode(errors="replace").rstrip())
-            if self.lines[-1] == READY:
+            if self.lines[-1] == READY or JSON_READY in self.lines[-1]:
                 ready.set()
 
 

@@ -28,11 +28,16 @@ from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
 from ..settings import BrokerSettings
+from ..telemetry.logs import get_logger
+from ..telemetry.observer import Observer, Passed
+from ..telemetry.trace_context import trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, translated
 from .topology import StreamTopology, bind, declare_queue, per_stream
+
+log = get_logger(__name__)
 
 
 class Admission:
@@ -42,12 +47,17 @@ class Admission:
     """
 
     def __init__(
-        self, plane: DataPlane, settings: BrokerSettings, check: Callable[[StartStream], object]
+        self,
+        plane: DataPlane,
+        settings: BrokerSettings,
+        check: Callable[[StartStream], object],
+        observer: Observer | None = None,
     ) -> None:
         self._plane = plane
         self._check = check
         self._settings = settings
         self._names = Names(settings.namespace)
+        self._observer = observer or Observer()
 
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
         """Returns when everything is in the broker's hands, so that the start may be settled.
@@ -56,16 +66,34 @@ class Admission:
         """
         channel = await self._plane.channel()
         try:
-            start = read_start(message)
-            self._check(start)
-            await self._open_stream(channel, start, redelivered=redelivered)
-        except ContractError as error:
-            await self._refuse(channel, message, error)
+            with self._observer.admitting(message.headers) as passage:
+                await self._admit(channel, message, passage, redelivered=redelivered)
         finally:
             await close_quietly(channel)
 
+    async def _admit(
+        self,
+        channel: AbstractChannel,
+        message: AmqpMessage,
+        passage: Passed,
+        *,
+        redelivered: bool,
+    ) -> None:
+        try:
+            start = read_start(message)
+            self._check(start)
+            await self._open_stream(channel, start, passage, redelivered=redelivered)
+        except ContractError as error:
+            passage.refused(error)
+            await self._refuse(channel, message, error, passage)
+
     async def _open_stream(
-        self, channel: AbstractChannel, start: StartStream, *, redelivered: bool
+        self,
+        channel: AbstractChannel,
+        start: StartStream,
+        passage: Passed,
+        *,
+        redelivered: bool,
     ) -> None:
         """A start that is delivered again may have been left half done, so it is done again."""
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
@@ -76,10 +104,14 @@ class Admission:
             return
         with translated(f"binding the queues of stream {start.stream_id}"):
             await bind(channel, topology.inbound)
-        await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
+        accepted = StreamAccepted(stream_id=start.stream_id)
+        await announce(channel, self._names, accepted, headers=passage.headers)
         if (warning := warning_of(start)) is not None:
-            await announce(channel, self._names, warning)
-        await publish_claim(channel, self._names, body)
+            await announce(channel, self._names, warning, headers=passage.headers)
+        with passage.claiming() as headers:
+            await publish_claim(channel, self._names, body, headers)
+        trace = trace_field(passage.headers)
+        log.info("start_admitted", stream_id=start.stream_id, **trace)
 
     def _topology(self, stream_id: str, body: bytes) -> StreamTopology:
         return per_stream(
@@ -110,10 +142,15 @@ class Admission:
             await close_quietly(channel)
 
     async def _refuse(
-        self, channel: AbstractChannel, message: AmqpMessage, error: ContractError
+        self,
+        channel: AbstractChannel,
+        message: AmqpMessage,
+        error: ContractError,
+        passage: Passed,
     ) -> None:
         """A live stream with the same id goes on, and is told; it did not fail."""
         stream_id = claimed_id(message.body)
+        log.warning("start_refused", stream_id=stream_id, code=error.code, reason=error.reason)
         is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
         fields = [{"path": one.path, "reason": one.reason} for one in error.fields]
         event: Event
@@ -131,7 +168,7 @@ class Admission:
             )
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
-        await announce(channel, self._names, event)
+        await announce(channel, self._names, event, headers=passage.headers)
 
 
 def read_start(message: AmqpMessage) -> StartStream:

@@ -3,8 +3,9 @@ stream that it cannot run. They never reach a stream's checkpoint."""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
@@ -13,21 +14,28 @@ from pamqp import commands as spec
 from speechmq_schemas import Names, from_event
 from speechmq_schemas.events import Event
 
+from ..telemetry.logs import get_logger
 from .plane import translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OWNERLESS_EPOCH = 0
 
 
 async def announce(
-    channel: AbstractChannel, names: Names, event: Event, *, epoch: int = OWNERLESS_EPOCH
+    channel: AbstractChannel,
+    names: Names,
+    event: Event,
+    *,
+    epoch: int = OWNERLESS_EPOCH,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Returns when the broker has the event. The time makes its ``message_id`` unique.
+    """Returns when the broker has the event. The time makes its ``message_id`` unique; ``headers``
+    go with the contract's own.
 
     A consumer whose full queue refuses it has to do without; that is no reason to end anything.
     """
-    message = from_event(event, epoch=epoch, seq=time.time_ns())
+    message = from_event(event, epoch=epoch, seq=time.time_ns(), headers=headers)
     properties = spec.Basic.Properties(
         message_type=message.type,
         message_id=message.message_id,
@@ -45,4 +53,4 @@ async def announce(
                 properties=properties,
             )
         except DeliveryError:
-            log.warning("a consumer's full queue refused %s", message.routing_key)
+            log.warning("consumer_queue_full", routing_key=message.routing_key)

@@ -5,9 +5,10 @@ The unacknowledged claim is the lease. When its holder dies, the broker gives it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands as spec
@@ -32,6 +33,11 @@ class Claim:
     def is_redelivered(self) -> bool:
         """Whether it may have had an owner before."""
         return bool(self.message.redelivered)
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The trace context that the stream's publisher began, if it did."""
+        return self.message.header.properties.headers or {}
 
     @property
     def body(self) -> bytes:
@@ -97,10 +103,21 @@ class Claims:
         await close_quietly(self._channel)
 
 
-async def publish_claim(channel: AbstractChannel, names: Names, body: bytes) -> None:
-    """Offers a stream to the workers; returns when the broker has the claim."""
+async def publish_claim(
+    channel: AbstractChannel,
+    names: Names,
+    body: bytes,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Offers a stream to the workers; returns when the broker has the claim.
+
+    ``headers`` carry the trace context, which every owner of the stream goes on with.
+    """
     properties = spec.Basic.Properties(
-        message_type="StartStream", content_type="application/json", delivery_mode=2
+        message_type="StartStream",
+        content_type="application/json",
+        headers=dict(headers),
+        delivery_mode=2,
     )
     with translated("publishing a claim"):
         await channel.basic_publish(

@@ -7,7 +7,6 @@ the early lane and the key requests to say. Audio on its way to a recogniser nev
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -21,13 +20,14 @@ from speechmq_schemas import AmqpMessage, Names
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import Settings
+from ..telemetry.logs import describe, get_logger
 from .admission import Admission
 from .early import EarlyAudio
 from .key_requests import KeyRequests
-from .plane import broker_url
+from .plane import broker_url, fail_when_closed
 from .status import UnownedStatus, is_status_question
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 STARTS_AT_ONCE = 16
 EARLY_AT_ONCE = 2000
@@ -107,13 +107,23 @@ class ControlPlane:
         await self._closed.wait()
         raise BrokerLost("the connection of the control plane is gone")
 
+    async def fail_when_deserted(self) -> NoReturn:
+        """Raises ``BrokerLost`` when the broker takes a consumer of ours away, of which FastStream
+        says nothing. To be called once it has started."""
+        async with asyncio.TaskGroup() as tasks:
+            for subscriber in self._broker.subscribers:
+                queue = subscriber._queue_obj  # type: ignore[attr-defined]  # noqa: SLF001
+                channel = await queue.channel.get_underlay_channel()
+                tasks.create_task(fail_when_closed(channel, f"the consumer of {queue.name}"))
+        raise BrokerLost("the control plane has no consumers")
+
     async def stop(self) -> None:
         """Takes no more messages, and waits for those in hand. A connection that is gone already
         makes FastStream raise here what nobody needs to know twice."""
         try:
             await self._broker.stop()
         except* (AMQPError, OSError, RuntimeError) as group:
-            log.debug("the control plane was gone before it was stopped: %s", group)
+            log.debug("control_plane_gone", **describe(group))
 
     async def _on_start(self, message: Message) -> None:
         await self._settle(message, self._admission.admit)
@@ -134,7 +144,7 @@ class ControlPlane:
         try:
             await work(read_message(raw), bool(raw.redelivered))
         except BrokerLost as error:
-            log.warning("a message goes back to its queue: %s", error)
+            log.warning("message_given_back", type=raw.type, **describe(error))
             await asyncio.sleep(PAUSE)
             await message.nack()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from speechmq_schemas.dead_letters import CODE, DROPPED, QUEUE, REASON, ROUTING_
 
 from .plane import translated
 
+BURIED: Counter[str] = Counter()
+"""Copies that this process has made, by code."""
 # Properties must fit one frame, of 128 KiB; beyond this the copy does without the headers.
 MAX_HEADERS = 100_000
 MAX_REASON = 1000
@@ -81,6 +84,7 @@ async def bury(
     )
     with translated(f"dead-lettering a message of {letter.queue}"):
         await channel.basic_publish(letter.body, routing_key=dead, properties=copy, mandatory=True)
+    BURIED[code] += 1
 
 
 def writable(headers: Mapping[str, Any]) -> dict[str, Any]:

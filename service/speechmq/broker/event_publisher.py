@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from aiormq.abc import AbstractChannel
@@ -23,10 +24,11 @@ from ..session.events import (
     encode,
 )
 from ..session.outputs import Publish
+from ..telemetry.logs import get_logger
 from .checkpoints import write_checkpoint
 from .plane import translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class EventPublisher:
@@ -46,13 +48,15 @@ class EventPublisher:
         self._stream_id = stream_id
         self._epoch = epoch
 
-    async def publish(self, publish: Publish) -> None:
-        """Returns when the broker has the event.
+    async def publish(
+        self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Returns when the broker has the event; ``headers`` go with the contract's own.
 
         Raises ``BrokerLost``.
         """
         event, key = publish.event, routing_key(publish.event)
-        body, properties = encode(event), self._properties(publish)
+        body, properties = encode(event), self._properties(publish, headers)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
             if publish.checkpoint is not None:
                 # Confirmed before anybody is told: a broker that is killed in between, and keeps
@@ -61,9 +65,7 @@ class EventPublisher:
             try:
                 await self._publish(body, self._exchange, key, properties)
             except DeliveryError:
-                log.warning(
-                    "a consumer's full queue refused an event of stream %s", self._stream_id
-                )
+                log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
     async def _publish(
         self, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
@@ -80,8 +82,9 @@ class EventPublisher:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""
         await write_checkpoint(self._channel, self._state, self._epoch, checkpoint)
 
-    def _properties(self, publish: Publish) -> spec.Basic.Properties:
+    def _properties(self, publish: Publish, carried: Mapping[str, str]) -> spec.Basic.Properties:
         headers: dict[str, Any] = {
+            **carried,
             "epoch": self._epoch,
             "seq": publish.seq,
             "schema_version": SCHEMA_VERSION,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
@@ -11,9 +9,10 @@ from pamqp import commands as spec
 
 from ..errors import BrokerLost
 from ..session.memo import Memo
+from ..telemetry.logs import describe, get_logger
 from .plane import DataPlane, close_quietly, translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def write_memo(channel: AbstractChannel, queue: str, memo: Memo) -> None:
@@ -46,7 +45,7 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
             return None
         raise
     except msgspec.MsgspecError as error:
-        log.warning("%s holds a memo that cannot be read, and goes unused: %s", queue, error)
+        log.warning("memo_unreadable", queue=queue, **describe(error))
         return None
     finally:
         await close_quietly(channel)

@@ -6,8 +6,6 @@ hold a secret, so it is not written to disk, goes to no log, and can be made to 
 
 from __future__ import annotations
 
-import logging
-
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
@@ -21,9 +19,10 @@ from speechmq_schemas import (
     from_reply,
 )
 
+from ..telemetry.logs import get_logger
 from .plane import translated
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DIRECT = "amq.rabbitmq.reply-to."
 
@@ -70,7 +69,7 @@ async def reply(
                 mandatory=not message.routing_key.startswith(DIRECT),
             )
         except DeliveryError:
-            log.info("who sent %.80r is gone; the answer is dropped", asked.type)
+            log.info("answer_dropped", type=asked.type[:80])
             return False
     return True
 

@@ -7,16 +7,16 @@ being deleted, or which has no leader. No stream of the worker may pay for that.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import NoReturn
 
 from aiormq.abc import AbstractChannel
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
+from ..telemetry.logs import describe, get_logger
 from .plane import open_plane
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Seconds between tries, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
@@ -50,7 +50,7 @@ class SideChannel:
                     self._is_open.set()
                     await plane.wait_lost()
             except BrokerError as error:
-                log.warning("%s; trying again in %.1f s", error, pause)
+                log.warning("side_channel_lost", **describe(error), retry_in=pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
             finally:
                 self._channel = None

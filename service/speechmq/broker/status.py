@@ -7,7 +7,6 @@ answered by whoever looks after that: the stream waits for a worker, or there is
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
@@ -35,12 +34,13 @@ from speechmq_schemas.routing import STATUS_ROUTING_PREFIX, status_routing_key
 from ..errors import BrokerLost
 from ..session.states import State
 from ..session.status import Status
+from ..telemetry.logs import describe, get_logger
 from .dead_letters import Letter, bury
 from .plane import DataPlane, fail_when_closed, translated
 from .replies import refusal, reply, require_asker
 from .side_channel import SideChannel
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 AT_ONCE = 16
 # Whoever asks does not wait for long; questions that pile up behind a stalled worker are dropped.
@@ -191,7 +191,7 @@ class StatusDesk:
         try:
             await self._answer(read_message(delivered))
         except BrokerLost as error:
-            log.warning("a question is left unanswered: %s", error)
+            log.warning("question_unanswered", **describe(error))
         with suppress(BrokerLost), translated("settling a question"):
             await self._channel.basic_ack(delivered.delivery_tag or 0)
 

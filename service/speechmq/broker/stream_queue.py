@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
@@ -34,6 +34,7 @@ class StreamQueue:
     _recent: dict[int, DeliveredMessage] = field(default_factory=dict)
     _deliver: Callable[[Delivered], None] | None = None
     _has_memo: bool = False
+    _acknowledged: int = 0
 
     async def consume(self) -> None:
         """Begins to consume; deliveries wait for ``deliver_to``.
@@ -54,6 +55,21 @@ class StreamQueue:
         if self._deliver is not None:
             self._deliver(read_delivery(message))
 
+    def divert(self, deliver: Callable[[Delivered], None]) -> None:
+        """``deliver`` is called for each message from now on, in place of the one before."""
+        self._deliver = deliver
+
+    def headers_of(self, tag: int) -> Mapping[str, Any] | None:
+        """Those of a delivery, as long as it is not acknowledged."""
+        message = self._recent.get(tag)
+        return None if message is None else message.header.properties.headers
+
+    def unsettled(self) -> tuple[int | None, int]:
+        """The oldest delivery tag that is not acknowledged, and the newest that came."""
+        if not self._recent:
+            return None, self._acknowledged
+        return next(iter(self._recent)), next(reversed(self._recent))
+
     def deliver_to(self, deliver: Callable[[Delivered], None]) -> None:
         """``deliver`` is called for each message in the broker's order, and must not block."""
         for message in self._recent.values():
@@ -68,6 +84,7 @@ class StreamQueue:
         """Acknowledges every delivery up to ``tag``."""
         with translated(f"acknowledging audio of {self.topology.stream.name}"):
             await self.channel.basic_ack(tag, multiple=True)
+        self._acknowledged = tag
         while self._recent and (oldest := next(iter(self._recent))) <= tag:
             del self._recent[oldest]
 

@@ -59,9 +59,9 @@ def _txt(transcript: Transcript) -> Document:
     parts = passages(transcript)
     lines = []
     for words in parts:
-        text = _clean(join_words(words, transcript.word_delimiter))
+        text = clean(join_words(words, transcript.word_delimiter))
         speaker = words[0].speaker
-        lines.append(f"{text}\n" if speaker is None else f"{_clean(speaker)}: {text}\n")
+        lines.append(f"{text}\n" if speaker is None else f"{clean(speaker)}: {text}\n")
     return Document("", tuple(lines), settled(transcript, [one[-1].end_time for one in parts]))
 
 
@@ -76,7 +76,7 @@ def _srt(transcript: Transcript) -> Document:
 def _vtt(transcript: Transcript) -> Document:
     def block(_: int, cue: Cue) -> str:
         times = f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}"
-        voice = "" if cue.speaker is None else f"<v {_escape(_clean(cue.speaker))}>"
+        voice = "" if cue.speaker is None else f"<v {_escape(clean(cue.speaker))}>"
         return f"{times}\n{voice}{_escape(_text(cue))}\n\n"
 
     return _subtitles(transcript, "WEBVTT\n\n", block)
@@ -126,12 +126,14 @@ def _clock(milliseconds: int, point: str) -> str:
 
 
 def _text(cue: Cue) -> str:
-    return "\n".join(_clean(line) for line in cue.lines)
+    return "\n".join(clean(line) for line in cue.lines)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """One line: an empty one would end the cue, and control characters have no place in a file."""
     spaced = " ".join(text.split())
+    if spaced.isprintable() and spaced:  # as nearly all text is, and soon told
+        return spaced
     return "".join("\ufffd" if unicodedata.category(c) == "Cc" else c for c in spaced) or "\ufffd"
 
 

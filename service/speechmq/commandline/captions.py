@@ -133,10 +133,10 @@ class Captions:
         return stream
 
     def _news(self, event: Event) -> list[Change]:
-        tell = NEWS.get(type(event))
-        if tell is None:
+        line = news_of(event)
+        if line is None:
             return []
-        changes: list[Change] = [_line(event, *tell(event))]
+        changes: list[Change] = [line]
         over = isinstance(event, StreamEnded | StreamFailed)
         stream = self._streams.pop(event.stream_id, None) if over else None
         if stream is not None and stream.partial_text:
@@ -147,7 +147,12 @@ class Captions:
 News = tuple[Literal["news", "trouble"], str]
 
 
-def _line(event: Event, kind: Literal["news", "trouble"], text: str) -> Line:
+def news_of(event: Event) -> Line | None:
+    """What an event says of its stream, but for what was said in it."""
+    tell = NEWS.get(type(event))
+    if tell is None:
+        return None
+    kind, text = tell(event)
     return Line(event.stream_id, kind, one_line(text))
 
 

@@ -5,11 +5,12 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from speechmq.dev import leash
 from speechmq.errors import ChildFailed
+from speechmq.tasks import task_group
 
 GRACE_SECONDS = 25.0  # a worker takes up to 20 to let go of its streams
 READY_SECONDS = 60.0
@@ -111,3 +112,17 @@ async def running(
         process.stdin.close()
         await process.wait()
         await reading
+
+
+@asynccontextmanager
+async def running_together(
+    programs: Sequence[Program], *, log: Log, within: float = READY_SECONDS
+) -> AsyncIterator[list[tuple[Child, str]]]:
+    """As ``running``, for programs that do not wait for each other to be ready."""
+    async with AsyncExitStack() as stack:
+        async with task_group() as tasks:
+            begun = [
+                tasks.create_task(stack.enter_async_context(running(one, log=log, within=within)))
+                for one in programs
+            ]
+        yield [one.result() for one in begun]

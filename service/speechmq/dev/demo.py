@@ -26,6 +26,7 @@ from speechmq.dev.stack import Stack, running_stack
 from speechmq.errors import RecordingError
 from speechmq_schemas import Names
 
+NO_CONSOLE = "is not installed here: pip install 'speechmq[console]'"
 SAMPLE = Path("samples", "dialogue-16k-mono.wav")
 
 
@@ -41,6 +42,8 @@ async def run_demo(engine: str, file: Path, console: Console, log: Log) -> ExitC
     """Sends one recording through the whole stack and tells what came of it."""
     request = demo_request(file, secrets.token_hex(3))
     async with running_stack(engine, tell=_teller(console), log=log) as stack:
+        if stack.console_url is not None:
+            print_plain(console, f"watch it in a browser: {stack.console_url}")
         print_plain(console, f"sending {file} as stream {request.start.stream_id}")
         result = await _send(request, stack, console)
         show_result(console, result)
@@ -76,6 +79,7 @@ def directions(stack: Stack, command: str) -> list[str]:
         "",
         f"broker      {f'${URL_VARIABLE}' if stack.given else stack.amqp_url}",
         f"recogniser  {stack.upstream_url}  (API key {stack.api_key})",
+        f"console     {stack.console_url or NO_CONSOLE}",
         "",
         "In another terminal:",
         f"  {command} listen --url {url}",

@@ -10,9 +10,10 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from speechmq.dev.child import Child, Log, Program, running
+from speechmq.commandline.extras import console_is_installed
+from speechmq.dev.child import Child, Log, Program, running, running_together
 from speechmq.dev.rabbitmq import Broker, GivenBroker, private_broker
 from speechmq.errors import ChildFailed
 from speechmq.tasks import task_group
@@ -23,6 +24,7 @@ LISTENING = "speechmq-emulator: listening on "
 EMULATOR_READY = "speechmq-emulator: http on "  # behind the other
 UPSTREAM_SECTION = "SPEECHMQ_UPSTREAM__"
 WORKER_READY = "speechmq: worker ready"
+CONSOLE_READY = "speechmq: console on "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Stack:
     api_key: str
     management_url: str
     given: bool = False
+    console_url: str | None = None
+    """``None`` where the console's web server is not installed."""
 
 
 @asynccontextmanager
@@ -66,12 +70,26 @@ async def running_stack(
             management_url = f"{line.removeprefix(EMULATOR_READY).strip()}/v1"
             given = isinstance(broker, GivenBroker)
             stack = Stack(broker.url, urls[0], api_key, management_url, given)
-            tell("starting the worker")
+            programs = [worker(stack, os.environ)]
+            if console_is_installed():
+                programs.append(console(stack, os.environ))
+            tell(f"starting the {' and the '.join(one.name for one in programs)}")
             async with (
-                running(worker(stack, os.environ), log=log) as (at_work, _),
-                _watched(broker, upstream, at_work),
+                running_together(programs, log=log) as begun,
+                _watched(broker, upstream, *(child for child, _ in begun)),
             ):
-                yield stack
+                lines = [line for _, line in begun if line.startswith(CONSOLE_READY)]
+                pages = [line.removeprefix(CONSOLE_READY).strip() for line in lines]
+                yield replace(stack, console_url=pages[0] if pages else None)
+
+
+def console(stack: Stack, inherited: Mapping[str, str]) -> Program:
+    settings = {
+        "SPEECHMQ_BROKER__URL": stack.amqp_url,
+        "SPEECHMQ_BROKER__NAMESPACE": Names().namespace,
+    }
+    command = (sys.executable, "-m", "speechmq.cli", "console", "--listen", "127.0.0.1:0")
+    return Program("console", command, CONSOLE_READY, {**inherited, **settings})
 
 
 def emulator(engine: str, api_key: str) -> Program:
@@ -89,6 +107,7 @@ def worker(stack: Stack, inherited: Mapping[str, str]) -> Program:
         "SPEECHMQ_BROKER__NAMESPACE": Names().namespace,
         "SPEECHMQ_UPSTREAM__URL": stack.upstream_url,
         "SPEECHMQ_UPSTREAM__API_KEY": stack.api_key,
+        "SPEECHMQ_LOG__FORMAT": "console",  # which has the line that is waited for
         "SPEECHMQ_UPSTREAM__MANAGEMENT_URL": stack.management_url,
         "SPEECHMQ_UPSTREAM__PROXY": "direct",
     }

@@ -158,8 +158,9 @@ def silence(timer: Timer, limits: Limits) -> Failure:
 class Attempts:
     """Counts failures; a session that lived for long enough wipes out those before it.
 
-    ``region`` is the place in the list of allowed regions that the next try is made in. A session
-    that is planned, and not forced by a loss, goes to the first.
+    ``region`` is the place in the list of allowed regions that the next try is made in; ``retries``
+    counts the tries that followed a failure. A session that is planned, and not forced by a loss,
+    goes to the first.
     """
 
     __slots__ = (
@@ -170,6 +171,7 @@ class Attempts:
         "_planned",
         "_regions",
         "region",
+        "retries",
     )
 
     def __init__(self, limits: Limits, jitter: Callable[[], float], *, regions: int = 1) -> None:
@@ -179,6 +181,7 @@ class Attempts:
         self._failures = 0
         self.region = self._planned = FIRST_REGION
         self._has_failed_in_first = False
+        self.retries = 0
 
     def forgive(self, lived: float) -> bool:
         """Whether a session that lived for so many seconds was healthy."""
@@ -200,6 +203,7 @@ class Attempts:
         )
         if isinstance(decision, GiveUp):
             return None
+        self.retries += 1
         self.region = region_after(
             decision, self.region, regions=self._regions, was_healthy=was_healthy
         )

@@ -137,6 +137,11 @@ class Stream:
         """When ``DeadlinePassed`` is due, on the clock of ``now``."""
         return self._timers.deadline
 
+    @property
+    def retries(self) -> int:
+        """Sessions that were tried because one had failed."""
+        return self._succession.retries
+
     def __repr__(self) -> str:
         return (
             f"<Stream {self.spec.stream_id} {self.state.value}"

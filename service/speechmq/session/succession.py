@@ -135,6 +135,11 @@ class Succession:
             )
         self.resumes = "upstream_lost"
 
+    @property
+    def retries(self) -> int:
+        """Sessions that were tried because one had failed."""
+        return self._attempts.retries
+
     def delay_after(self, failure: Failure, now: float) -> float | None:
         """The session is lost; seconds until the next try, or nothing if there is none."""
         return self._attempts.delay_after(failure, lived=self._lived(now))

@@ -32,13 +32,14 @@ class Piece:
 
 class Timeline:
     """``position`` is the end of the audio placed so far; ``sent`` the end of what went upstream
-    in the present session."""
+    in the present session. ``replayed`` counts the samples that were sent before and are again."""
 
-    __slots__ = ("_pieces", "_unsent", "position", "sent")
+    __slots__ = ("_pieces", "_unsent", "position", "replayed", "sent")
 
     def __init__(self, position: int) -> None:
         self.position = position
         self.sent = position
+        self.replayed = 0
         self._pieces: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
 
@@ -83,8 +84,14 @@ class Timeline:
     def rewind(self) -> int:
         """Makes everything that is kept unsent again; returns the sample where it begins."""
         self._unsent = deque(self._pieces)
-        self.sent = self._pieces[0].start if self._pieces else self.position
+        self.replayed += self.sent - self.begin
+        self.sent = self.begin
         return self.sent
+
+    @property
+    def begin(self) -> int:
+        """The first sample that is kept."""
+        return self._pieces[0].start if self._pieces else self.position
 
     def from_sample(self, sample: int) -> list[Piece]:
         """The pieces that end behind ``sample``, and commands right there: what was finalised up to

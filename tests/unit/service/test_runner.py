@@ -9,6 +9,7 @@ from typing import Any, cast
 from speechmq.runner import Runner
 from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
 from speechmq.session.inputs import (
+    ChunkDelivered,
     ConnectionLost,
     ConnectionOpened,
     Input,
@@ -18,11 +19,13 @@ from speechmq.session.inputs import (
 from speechmq.session.outputs import (
     OpenStandby,
     Output,
+    SendAudio,
     SendCommand,
     StartRecognition,
     SwitchToStandby,
 )
 from speechmq.session.spec import StreamSpec
+from speechmq.telemetry.observer import StreamObserver
 from speechmq.upstream.link import Link
 from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
 
@@ -167,3 +170,39 @@ def test_link_that_was_closed_is_not_heard() -> None:
     runner._deliver_from(_standby, ConnectionLost(1006, "late"))
     take_all(runner)
     assert stream.received == []
+
+
+# -- one chunk in many is timed --------------------------------------------------------------------
+
+
+class Sampling(StreamObserver):
+    """Wants a sample, and tells what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[str, bytes]] = []
+
+    def sampled(self, audio: bytes) -> None:
+        self.shown.append(("sampled", audio))
+
+    def left(self, audio: bytes) -> bool:
+        self.shown.append(("left", audio))
+        return audio == self.shown[0][1]
+
+
+class DivertedQueue:
+    def divert(self, deliver: Any) -> None:
+        self.deliver = deliver
+
+
+def test_one_chunk_is_shown_to_the_observer_and_no_other() -> None:
+    chunks = [ChunkDelivered(tag, tag, bytes([tag])) for tag in (1, 2, 3)]
+    stream = ScriptedStream({})
+    runner, _, _ = with_links(stream)
+    queue, observer = DivertedQueue(), Sampling()
+    runner._queue, runner._observer = cast("Any", queue), observer
+    runner._deliver_sample(chunks[0])
+    assert queue.deliver == runner._deliver
+    runner._perform([SendAudio(b"held"), SendAudio(chunks[0].audio), SendAudio(chunks[1].audio)])
+    assert observer.shown == [("sampled", b"\x01"), ("left", b"held"), ("left", b"\x01")]
+    assert [one for _, one in runner._inbox] == [chunks[0]]

@@ -1,0 +1,1 @@
+"""What an operator sees of a worker: logs, metrics and traces. Observes, and decides nothing."""

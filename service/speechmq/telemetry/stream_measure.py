@@ -1,0 +1,82 @@
+"""What is measured of one stream as it happens: its events, and how long they took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..session import events
+from ..session.events import Event, FinalTranscript
+from ..session.outputs import Output, Publish
+from ..session.stream import Stream
+
+if TYPE_CHECKING:
+    from .instruments import Instruments
+
+# A final may be lost with its stream; what is waited for in vain is forgotten.
+MOST_UNDER_WAY = 64
+
+
+class StreamMeasure:
+    """``clock`` is in seconds. A sample is one chunk, told from all others by being the same
+    object on its whole way through the worker."""
+
+    def __init__(
+        self, instruments: Instruments, stream: Stream, clock: Callable[[], float]
+    ) -> None:
+        self._instruments = instruments
+        self._stream = stream
+        self._clock = clock
+        self._said_at: dict[int, float] = {}
+        self._sample: tuple[bytes, float] | None = None
+
+    def saw(self, output: Output) -> None:
+        if not isinstance(output, Publish):
+            return
+        if isinstance(output.event, FinalTranscript):
+            if len(self._said_at) < MOST_UNDER_WAY:
+                self._said_at[output.seq] = self._clock()
+        else:
+            self._count(output.event)
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case events.StreamResumed(reason=reason):
+                self._instruments.resumed(reason)
+            case events.StreamWarning(code=code):
+                self._instruments.warned(code)
+            case events.StreamEnded():
+                self._instruments.finished("ended")
+            case events.StreamDetached():
+                self._instruments.finished("detached")
+            case events.StreamFailed(code=code):
+                self._instruments.finished("failed", code)
+
+    def published(self, publish: Publish) -> bool:
+        """The broker has it. Whether the next chunk is to be a sample."""
+        final = publish.event
+        if not isinstance(final, FinalTranscript):
+            return False
+        self._instruments.finals.add(1)
+        said_at = self._said_at.pop(publish.seq, None)
+        if said_at is not None:
+            self._instruments.upstream_to_published.record(self._clock() - said_at)
+        if final.transcript:
+            position = self._stream.spec.seconds(self._stream.intake.timeline.position)
+            self._instruments.speech_end_to_final.record(max(0.0, position - final.end_time))
+        return True
+
+    def sampled(self, audio: bytes) -> None:
+        """A chunk has been delivered."""
+        self._sample = (audio, self._clock())
+
+    def left(self, audio: bytes) -> bool:
+        """A chunk goes upstream; whether it was the sample, or there is none any more."""
+        if self._sample is None:
+            return True
+        sampled, since = self._sample
+        if audio is not sampled:
+            return False
+        self._sample = None
+        self._instruments.queue_to_upstream.record(self._clock() - since)
+        return True

@@ -1,0 +1,39 @@
+"""The W3C trace context in AMQP headers, as text: no tracing is needed to pass it on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+LONGEST_STATE = 512
+
+_FORM = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_NONE = re.compile(r"0+")
+
+
+def context_of(headers: Mapping[str, Any] | None) -> dict[str, str]:
+    """The headers that carry a context on; none of a context that is malformed."""
+    found = (headers or {}).get(TRACEPARENT)
+    if trace_id_of(found) is None:
+        return {}
+    state = (headers or {}).get(TRACESTATE)
+    is_usable = isinstance(state, str) and 0 < len(state) <= LONGEST_STATE
+    return {TRACEPARENT: str(found)} | ({TRACESTATE: str(state)} if is_usable else {})
+
+
+def trace_id_of(traceparent: object) -> str | None:
+    """32 hexadecimal digits, or nothing where ``traceparent`` is none."""
+    if not isinstance(traceparent, str) or traceparent.startswith("ff"):
+        return None
+    found = _FORM.fullmatch(traceparent)
+    if found is None or _NONE.fullmatch(found[1]) or _NONE.fullmatch(found[2]):
+        return None
+    return found[1]
+
+
+def trace_field(context: Mapping[str, str]) -> dict[str, str]:
+    """The field of a log line that names the trace, if there is one."""
+    trace_id = trace_id_of(context.get(TRACEPARENT))
+    return {} if trace_id is None else {"trace_id": trace_id}

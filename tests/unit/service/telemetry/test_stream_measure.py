@@ -1,0 +1,120 @@
+"""How long things took, on a clock that the test moves, and what is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from tests.support.streams import EMPTY, chunk, started_stream
+
+from speechmq.session import events
+from speechmq.session.outputs import Publish
+from speechmq.telemetry.instruments import Instruments
+from speechmq.telemetry.snapshot import Snapshot
+from speechmq.telemetry.stream_measure import StreamMeasure
+
+
+def value_of(point: Any) -> float:
+    return round(float(point.sum if hasattr(point, "sum") else point.value), 6)
+
+
+class Measured:
+    """A stream that has received 0.3 s, and what is measured of it."""
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self.now = 10.0
+        self._reader = InMemoryMetricReader()
+        meter = MeterProvider([self._reader], shutdown_on_exit=False).get_meter("test")
+        instruments = Instruments(meter, lambda: snapshot or Snapshot(), capacity=7)
+        stream = started_stream()
+        for seq in (1, 2, 3):
+            stream.receive(chunk(seq), 1.0)
+        self.measure = StreamMeasure(instruments, stream, lambda: self.now)
+
+    def points(self, name: str) -> list[tuple[dict[str, Any], float]]:
+        """The attributes of each series and its value; the sum of a histogram."""
+        found = self._reader.get_metrics_data()
+        metrics = [
+            metric
+            for resource in (found.resource_metrics if found else [])
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        ]
+        return [
+            (
+                dict(point.attributes or {}),
+                round(getattr(point, "sum", getattr(point, "value", 0)), 6),
+            )
+            for metric in metrics
+            if metric.name == f"speechmq.{name}"
+            for point in metric.data.data_points
+        ]
+
+
+def final(text: str, seq: int = 5) -> Publish:
+    return Publish(events.FinalTranscript("s", 1, 0.0, 0.1, text, EMPTY), seq)
+
+
+def test_final_is_timed_from_upstream_to_the_broker_s_confirm() -> None:
+    measured = Measured()
+    measured.measure.saw(final("one"))
+    measured.now += 0.25
+    assert measured.measure.published(final("one"))
+    assert measured.points("latency.upstream_to_published") == [({}, 0.25)]
+    assert measured.points("latency.speech_end_to_final") == [({}, 0.2)]
+    assert measured.points("finals") == [({}, 1)]
+
+
+def test_silence_has_no_end_of_speech() -> None:
+    measured = Measured()
+    measured.measure.saw(final(""))
+    measured.measure.published(final(""))
+    assert measured.points("latency.speech_end_to_final") == []
+    assert measured.points("finals") == [({}, 1)]
+
+
+def test_sample_is_timed_from_its_delivery_to_its_way_upstream() -> None:
+    measured = Measured()
+    sample = b"\x01" * 8
+    measured.measure.sampled(sample)
+    measured.now += 0.5
+    assert not measured.measure.left(bytes(bytearray(sample)))  # the same bytes of another chunk
+    assert measured.measure.left(sample)
+    assert measured.measure.left(sample)  # there is none any more
+    assert measured.points("latency.queue_to_upstream") == [({}, 0.5)]
+
+
+def test_events_are_counted_by_what_they_say() -> None:
+    measured = Measured()
+    for event in (
+        events.StreamResumed("s", "u", 0.0, "upstream_lost"),
+        events.StreamWarning("s", "idle", "why"),
+        events.StreamFailed("s", "not_authorised", "why", retryable=False),
+        events.StreamEnded("s", "end", 1.0, 1.0, 0.0, 1, 0, 1),
+        events.StreamDetached("s", "why"),
+    ):
+        measured.measure.saw(Publish(event, 1))
+    assert measured.points("session.resumes") == [({"reason": "upstream_lost"}, 1)]
+    assert measured.points("stream.warnings") == [({"code": "idle"}, 1)]
+    assert measured.points("streams.finished") == [
+        ({"outcome": "failed", "code": "not_authorised"}, 1),
+        ({"outcome": "ended", "code": ""}, 1),
+        ({"outcome": "detached", "code": ""}, 1),
+    ]
+
+
+def test_what_is_not_known_has_no_series() -> None:
+    measured = Measured(Snapshot(waiting=None, quotas={"main": (3.0, None)}, states={"waiting": 2}))
+    assert measured.points("streams.waiting") == []
+    assert measured.points("quota.used") == [({"account": "main"}, 3.0)]
+    assert measured.points("quota.limit") == []
+    assert ({"state": "waiting"}, 2) in measured.points("streams")
+    assert ({"state": "streaming"}, 0) in measured.points("streams")
+    assert measured.points("worker.capacity") == [({}, 7)]
+
+
+def test_dead_letters_of_unknown_codes_are_one_series() -> None:
+    letters = {"bad_size": 2, "Nobody's code": 3, "what?": 4}
+    measured = Measured(Snapshot(dead_letters=letters))
+    assert measured.points("dead_letters") == [({"code": "bad_size"}, 2), ({"code": "other"}, 7)]

@@ -1,0 +1,253 @@
+"""A stream's spans: where they begin and end, what they hang on, and what is not in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.deliveries import Held
+from tests.support.streams import EMPTY, added, chunk, final, partial, started_stream
+
+from speechmq.session import events
+from speechmq.session.inputs import (
+    ConnectionLost,
+    ConnectionOpened,
+    DeadlinePassed,
+    Input,
+)
+from speechmq.session.outputs import OpenConnection, OpenStandby, Publish
+from speechmq.session.stream import Stream
+from speechmq.settings import Settings
+from speechmq.telemetry.observer import Observer
+from speechmq.telemetry.trace_context import context_of, trace_id_of
+from speechmq.telemetry.tracing import Tracing
+from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
+from speechmq_schemas import ContractError
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "vendor=1"}
+OTHER = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@dataclass
+class Traced:
+    """A tenure that is watched, and whose every event the broker confirms at once."""
+
+    settings: Settings = field(default_factory=Settings)
+    stream: Stream = field(default_factory=started_stream)
+    headers: Mapping[str, Any] = field(default_factory=lambda: HEADERS)
+    held: Held = field(default_factory=Held)
+
+    def __post_init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        tracing = Tracing(self.settings, Resource({}), SimpleSpanProcessor(self.exporter))
+        self.observer = Observer(lambda: 0.0)
+        self.observer.tracing = tracing
+        self.tenure = self.observer.claimed("s")
+        self.tenure.began(
+            self.stream, epoch=3, checkpoint=None, headers=self.headers, deliveries=self.held
+        )
+        self.sent: list[tuple[Publish, Mapping[str, str]]] = []
+        self.see(OpenConnection(1))
+        self.see(Publish(events.StreamStarted("s", "u1"), 1))
+
+    def see(self, output: Any) -> None:
+        self.tenure.saw(output)
+        if isinstance(output, Publish):
+            self.sent.append((output, self.tenure.sending(output)))
+            self.tenure.published(output)
+
+    def drive(self, *received: Input, now: float = 1.0) -> None:
+        for one in received:
+            for output in self.stream.receive(one, now):
+                self.see(output)
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        return list(self.exporter.get_finished_spans())
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        return [span for span in self.spans if span.name == name]
+
+
+def id_of(span: ReadableSpan) -> str:
+    assert span.context is not None
+    return f"{span.context.span_id:016x}"
+
+
+def parent_of(span: ReadableSpan) -> str:
+    return "" if span.parent is None else f"{span.parent.span_id:016x}"
+
+
+def test_session_hangs_on_the_claim_and_the_first_event_on_the_session() -> None:
+    traced = Traced()
+    [session] = traced.spans
+    assert (session.name, parent_of(session)) == ("start session", SPAN)
+    assert session.attributes == {
+        "messaging.system": "rabbitmq",
+        "messaging.destination.name": "speechmq.claims",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "speechmq.stream_id": "s",
+        "speechmq.epoch": 3,
+        "speechmq.region": 1,
+        "speechmq.session_id": "u1",
+        "speechmq.reason": "start",
+    }
+    [(_, headers)] = traced.sent
+    assert headers == {
+        "traceparent": f"00-{TRACE}-{id_of(session)}-01",
+        "tracestate": "vendor=1",
+    }
+
+
+def test_stream_without_a_trace_begins_one() -> None:
+    traced = Traced(headers={})
+    [session] = traced.spans
+    assert session.parent is None
+    assert trace_id_of(traced.sent[0][1]["traceparent"]) is not None
+
+
+def test_utterance_is_one_span_from_its_first_words_to_the_pause() -> None:
+    traced = Traced()
+    traced.drive(chunk(1), chunk(2), chunk(3), added(3))
+    traced.drive(partial(0.1, text="one"), final(0.1, text="one"), final(0.2, 0.1, text="two"))
+    assert traced.named("utterance") == []
+    traced.drive(UtteranceEnded(Metadata(0.2, 0.2, "")))
+    [utterance] = traced.named("utterance")
+    sends = traced.named("send speechmq.events")
+    assert parent_of(utterance) == id_of(traced.named("start session")[0])
+    assert {parent_of(one) for one in sends} == {id_of(utterance)}
+    assert [(one.attributes or {})["speechmq.segment_id"] for one in sends] == [1, 2]
+    carried = [headers["traceparent"].split("-")[2] for _, headers in traced.sent[1:]]
+    # The partial and the end have the utterance's own context, each final that of its sending.
+    assert carried == [id_of(utterance), *map(id_of, sends), id_of(utterance)]
+
+
+def test_silence_ends_an_utterance_too() -> None:
+    traced = Traced()
+    traced.drive(chunk(1), chunk(2), added(2), final(0.1, text="one"), final(0.2, 0.1))
+    assert len(traced.named("utterance")) == 1
+
+
+def test_utterance_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speechmq.telemetry.stream_trace.LONGEST_UTTERANCE", -1.0)
+    traced = Traced()
+    traced.drive(chunk(1), chunk(2), added(2), final(0.1, text="one"), final(0.2, 0.1, text="two"))
+    assert len(traced.named("utterance")) == 2
+
+
+def test_chunks_make_no_spans_and_their_contexts_are_linked_once() -> None:
+    held = Held({seq: {"traceparent": f"00-{OTHER}-{seq // 2 + 1:016x}-01"} for seq in range(1, 5)})
+    traced = Traced(held=held)
+    traced.drive(*(chunk(seq) for seq in range(1, 5)), added(4))
+    assert len(traced.spans) == 1
+    traced.drive(final(0.3, text="one two three"), final(0.4, 0.3))
+    [utterance] = traced.named("utterance")
+    assert [f"{link.context.span_id:x}" for link in utterance.links] == ["1", "2"]
+    assert {f"{link.context.trace_id:032x}" for link in utterance.links} == {OTHER}
+
+
+def test_lost_session_is_resumed_in_a_span_of_its_own_and_its_utterance_ends() -> None:
+    traced = Traced()
+    traced.drive(chunk(1), chunk(2), added(2), final(0.1, text="one"))
+    traced.drive(ConnectionLost(1006, "gone"))
+    traced.drive(DeadlinePassed(), now=2.0)
+    traced.drive(ConnectionOpened(), RecognitionStarted("u2"), now=2.0)
+    [resumed] = traced.named("resume session")
+    assert parent_of(resumed) == SPAN
+    assert (resumed.attributes or {})["speechmq.reason"] == "upstream_lost"
+    assert len(traced.named("utterance")) == 1
+    traced.drive(partial(0.2, 0.1, text="two"), now=2.0)
+    traced.tenure.over()
+    assert [parent_of(one) for one in traced.named("utterance")] == [
+        id_of(traced.named("start session")[0]),
+        id_of(resumed),
+    ]
+
+
+def test_start_that_fails_says_so_and_the_next_is_another_span() -> None:
+    traced = Traced()
+    traced.drive(ConnectionLost(1006, "gone"))
+    traced.drive(DeadlinePassed(), now=2.0)
+    traced.drive(ConnectionOpened(), ConnectionLost(1006, "again"), now=3.0)
+    [failed] = traced.named("resume session")
+    assert failed.status.description == "connection_lost"
+    assert (failed.attributes or {})["error.type"] == "connection_lost"
+
+
+def test_session_that_stands_by_in_vain_says_so() -> None:
+    traced = Traced()
+    traced.see(OpenStandby(0, {}))
+    traced.tenure.over()
+    assert [one.status.description for one in traced.named("resume session")] == ["let_go"]
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_words_are_in_spans_if_wanted_alone(wanted: bool) -> None:
+    settings = Settings.model_validate({"telemetry": {"trace_transcripts": wanted}})
+    traced = Traced(settings=settings)
+    traced.drive(chunk(1), added(1), final(0.05, text="secret words"), final(0.1, 0.05))
+    assert any("secret words" in span.to_json() for span in traced.spans) is wanted
+
+
+def test_final_that_is_never_confirmed_ends_with_its_stream() -> None:
+    traced = Traced()
+    publish = Publish(events.FinalTranscript("s", 1, 0.0, 1.0, "x", EMPTY), 9)
+    traced.tenure.saw(publish)
+    traced.tenure.sending(publish)
+    traced.tenure.over()
+    [send] = traced.named("send speechmq.events")
+    assert send.status.description == "let_go"
+
+
+def test_trace_that_is_not_sampled_is_passed_on_and_makes_no_span() -> None:
+    traced = Traced(headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
+    assert traced.spans == []
+    assert traced.sent[0][1]["traceparent"].startswith(f"00-{TRACE}-")
+    assert traced.sent[0][1]["traceparent"].endswith("-00")
+
+
+# -- admission -------------------------------------------------------------------------------------
+
+
+def test_claim_hangs_on_the_start_and_the_start_on_its_publisher() -> None:
+    traced = Traced()
+    with traced.observer.admitting(HEADERS) as passage, passage.claiming() as headers:
+        pass
+    [claim], [start] = traced.named("send speechmq.claims"), traced.named("process speechmq.start")
+    assert parent_of(start) == SPAN
+    assert parent_of(claim) == id_of(start)
+    assert headers["traceparent"] == f"00-{TRACE}-{id_of(claim)}-01"
+
+
+def test_refused_start_says_why() -> None:
+    traced = Traced()
+    with traced.observer.admitting(HEADERS) as passage:
+        passage.refused(ContractError("bad_json", "why"))
+    [start] = traced.named("process speechmq.start")
+    assert (start.attributes or {})["error.type"] == "bad_json"
+
+
+def test_without_tracing_the_publisher_s_context_is_passed_on_as_it_is() -> None:
+    with Observer().admitting({**HEADERS, "other": 1}) as passage:
+        assert passage.headers == HEADERS == context_of(HEADERS)
+        with passage.claiming() as headers:
+            assert headers == HEADERS
+    tenure = Observer().claimed("s")
+    started = Publish(events.StreamStarted("s", "u"), 1)
+    assert tenure.sending(started) == {}
+    tenure.began(
+        started_stream(),
+        epoch=1,
+        checkpoint=None,
+        headers={**HEADERS, "other": 1},
+        deliveries=Held(),
+    )
+    assert tenure.sending(started) == HEADERS
