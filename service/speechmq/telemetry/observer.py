@@ -19,6 +19,7 @@ from ..session.checkpoint import Checkpoint
 from ..session.events import StreamEnded
 from ..session.outputs import DeadLetter, Output, Publish
 from ..session.stream import Stream
+from .logs import get_logger
 from .reading import CLAIMED, Deliveries, Gauge, Reading
 from .stream_log import StreamLog
 from .stream_measure import StreamMeasure
@@ -30,6 +31,8 @@ if TYPE_CHECKING:  # telemetry that is off is not imported
     from .stream_trace import StreamTrace
     from .tracing import Tracing
 
+
+log = get_logger(__name__)
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -116,34 +119,53 @@ class StreamObserver:
                     self._gauge.close()
             case DeadLetter(_, code, reason):
                 self._log.log.warning("message_dead_lettered", code=code, reason=reason)
-        if self._measure is not None:
-            self._measure.saw(output)
-        if self._trace is not None:
-            self._trace.saw(output)
+        with self._guarded():
+            if self._measure is not None:
+                self._measure.saw(output)
+            if self._trace is not None:
+                self._trace.saw(output)
 
     def sending(self, publish: Publish) -> Mapping[str, str]:
         """Headers for an event that is given to the broker."""
-        return self._passed_on if self._trace is None else self._trace.sending(publish)
+        with self._guarded():
+            if self._trace is not None:
+                return self._trace.sending(publish)
+        return self._passed_on
 
     def published(self, publish: Publish) -> bool:
         """The broker has the event. Whether the next chunk is to be a ``sample``."""
-        if self._trace is not None:
-            self._trace.published(publish)
-        return self._measure is not None and self._measure.published(publish)
+        with self._guarded():
+            if self._trace is not None:
+                self._trace.published(publish)
+            return self._measure is not None and self._measure.published(publish)
+        return False
 
     def over(self) -> None:
         """Nothing of the stream is held any more."""
-        if self._trace is not None:
-            self._trace.over()
+        with self._guarded():
+            if self._trace is not None:
+                self._trace.over()
 
     def sampled(self, audio: bytes) -> None:
         """The chunk that was to be a sample has been delivered."""
-        if self._measure is not None:
-            self._measure.sampled(audio)
+        with self._guarded():
+            if self._measure is not None:
+                self._measure.sampled(audio)
 
     def left(self, audio: bytes) -> bool:
         """A chunk goes upstream; whether there is no sample to wait for any more."""
-        return self._measure is None or self._measure.left(audio)
+        with self._guarded():
+            return self._measure is None or self._measure.left(audio)
+        return True
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """A fault of telemetry ends the telemetry of its stream, and no stream."""
+        try:
+            yield
+        except Exception:
+            self._measure = self._trace = None
+            log.exception("telemetry_failed", stream_id=self._stream_id, epoch=self._epoch)
 
     def tick(self, now: float) -> None:
         """To be called now and then."""
