@@ -17,9 +17,14 @@ from pydantic_core import PydanticCustomError
 from .base import ContractModel, NonEmpty, OpenModel
 from .errors import MAX_PATH, excerpt
 
-Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 
-BYTES_PER_SAMPLE: dict[Encoding, int] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1}
+BYTES_PER_SAMPLE: dict[Encoding, int] = {
+    "pcm_s16le": 2,
+    "pcm_f32le": 4,
+    "mulaw": 1,
+    "alaw": 1,
+}
 
 MAX_SPEAKER_IDENTIFIERS = 50
 OWN_LABEL = r"^(S[0-9]+|UU|\s+.*|\S+.*\s+)$"

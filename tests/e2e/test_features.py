@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC
 from typing import Any
 
+import av
 import pytest
 from tests.support.asker import asking
 from tests.support.broker import Namespace
@@ -19,6 +20,7 @@ from tests.support.worker import running_worker
 from speechmq_emulator.ledger import Spoken, encode
 from speechmq_emulator.server import serve
 from speechmq_schemas import (
+    AudioChunk,
     AudioEventEnded,
     AudioEventsConfig,
     AudioEventStarted,
@@ -27,6 +29,7 @@ from speechmq_schemas import (
     ForceEndOfUtterance,
     GetSpeakers,
     MidSessionConfig,
+    RawAudioFormat,
     RequestFailed,
     StreamAccepted,
     StreamStatus,
@@ -393,3 +396,55 @@ async def test_late_consumer_reads_what_was_said_from_the_log(namespace: Namespa
     assert "".join(one["transcript"] for one in finals).split() == said(range(4, 9))
     assert (lines[-1]["type"], done.code) == ("StreamEnded", 0)
     assert {line["type"] for line in lines} <= {"StreamStarted", "FinalTranscript", "StreamEnded"}
+
+
+async def send_in_pieces(speaker: Speaker, audio: bytes, size: int) -> None:
+    """All at once, and the end."""
+    pieces = [audio[at : at + size] for at in range(0, len(audio), size)]
+    for seq, piece in enumerate(pieces, 1):
+        await speaker.send("one", AudioChunk(seq=seq), piece)
+    await speaker.send("one", EndStream(seq=len(pieces) + 1))
+
+
+def alaw_of(pcm: bytes) -> bytes:
+    encoder = av.CodecContext.create("pcm_alaw", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "s16"
+    frame = av.AudioFrame("s16", "mono", len(pcm) // 2)
+    frame.sample_rate = RATE
+    frame.planes[0].update(pcm.ljust(frame.planes[0].buffer_size, b"\0"))
+    return b"".join(bytes(packet) for packet in encoder.encode(frame))
+
+
+async def test_alaw_is_recognised_at_its_own_rate(namespace: Namespace) -> None:
+    numbers = list(range(100, 120))
+    alaw = alaw_of(encode(numbers, sample_rate=RATE))
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        form = RawAudioFormat(encoding="alaw", sample_rate=RATE)
+        await start(speaker, audio_format=form)
+        await send_in_pieces(speaker, alaw, RATE // 10)
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said(numbers)
+    [ended] = speaker.ears.of("one", "StreamEnded")
+    assert (ended.received_seconds, ended.finalised_seconds) == (4.0, 4.0)
+
+
+async def test_small_chunks_go_upstream_together(namespace: Namespace) -> None:
+    numbers = list(range(100, 120))
+    audio = encode(numbers, sample_rate=RATE)
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker)
+        await send_in_pieces(speaker, audio, RATE // 50 * 2)
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said(numbers)
+    [ended] = speaker.ears.of("one", "StreamEnded")
+    [session] = upstream.sessions
+    assert (ended.chunks, session.audio_seconds) == (200, 4.0)
+    assert session.chunks < 150

@@ -1,6 +1,6 @@
 """Reads a WAV file's header and cuts its samples into chunks.
 
-Knows the three encodings of the contract. Never holds more than one chunk of a file in memory,
+Knows the four encodings of the contract. Never holds more than one chunk of a file in memory,
 and trusts no length that a header states.
 """
 
@@ -19,6 +19,7 @@ from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 ENCODINGS: dict[tuple[int, int], Encoding] = {
     (0x0001, 16): "pcm_s16le",
     (0x0003, 32): "pcm_f32le",
+    (0x0006, 8): "alaw",
     (0x0007, 8): "mulaw",
 }
 FORMAT_NAMES = {0x0001: "PCM", 0x0002: "ADPCM", 0x0003: "float", 0x0006: "A-law", 0x0007: "µ-law"}
@@ -156,8 +157,8 @@ def _recording(path: Path, found: _Format, offset: int, size: int) -> Recording:
     encoding = ENCODINGS.get((found.code, found.bits))
     if encoding is None:
         raise RecordingError(
-            f"{path} has {found} samples; 16-bit PCM, 32-bit float and 8-bit µ-law can be sent. "
-            + _advice(path)
+            f"{path} has {found} samples; 16-bit PCM, 32-bit float, 8-bit A-law and µ-law can be "
+            "sent. " + _advice(path)
         )
     if found.channels != 1:
         raise RecordingError(

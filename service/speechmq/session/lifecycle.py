@@ -90,15 +90,23 @@ class Lifecycle:
             return
         session = self._succession.live
         was_idle = session.window.is_empty
-        for audio in session.sendable():
+        for audio in session.sendable(now, is_last=self._intake.end is not None):
             if isinstance(audio, bytes):
                 self._emit(SendAudio(audio))
             else:
                 self._succession.obey(audio)
         if was_idle and not session.window.is_empty:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
+        self._watch_held(session.held_until, now)
         if self._intake.end is not None and session.has_sent_all:
             self._end_audio(now)
+
+    def _watch_held(self, held_until: float | None, now: float) -> None:
+        """What has waited in vain for more waits only for the window, which has no deadline."""
+        if held_until is None or held_until <= now:
+            self._timers.stop(Timer.COALESCE)
+        else:
+            self._timers.set(Timer.COALESCE, held_until)
 
     def _end_audio(self, now: float) -> None:
         """Nothing follows in this session, which says what it still has to say."""

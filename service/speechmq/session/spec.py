@@ -8,6 +8,11 @@ from typing import Any
 
 from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 
+from ..media.companding import pcm_of_alaw
+
+# What stands for no sound; the laws know no zero, and these are nearest to it.
+_SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
@@ -32,8 +37,16 @@ class StreamSpec:
 
     @property
     def silence_byte(self) -> bytes:
-        """The byte that silence is made of; mu-law's zero is 0xFF."""
-        return b"\xff" if self.encoding == "mulaw" else b"\x00"
+        """The byte that silence is made of."""
+        return _SILENCE.get(self.encoding, b"\x00")
+
+    @property
+    def upstream_encoding(self) -> Encoding:
+        """How upstream is sent the audio; it does not take everything that a publisher may send."""
+        return "pcm_s16le" if self.encoding == "alaw" else self.encoding
+
+    def for_upstream(self, audio: bytes) -> bytes:
+        return pcm_of_alaw(audio) if self.encoding == "alaw" else audio
 
     def samples(self, seconds: float) -> int:
         return round(seconds * self.sample_rate)
@@ -49,6 +62,7 @@ class Limits:
 
     window: float = 8.0
     window_chunks: int = 512
+    coalesce: float = 0.1
     prefetch: int = 1000
     resume_context: float = 0.5
     gap_timeout: float = 2.0

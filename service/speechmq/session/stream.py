@@ -270,23 +270,17 @@ class Stream:
     def _on_deadline(self, _received: inputs.DeadlinePassed, now: float) -> None:
         while timer := self._timers.take_due(now):
             match timer:
-                case Timer.RETRY:
-                    self._life.connect(now)
                 case Timer.HOLE:
                     self._inlet.give_up_hole(now)
                     self._life.advance(now)
                 case Timer.IDLE:
                     self._on_idle_timeout(now)
-                case Timer.ROLLOVER:
-                    self._life.prepare_rollover(now)
-                case Timer.STANDBY:
-                    self._life.standby_overdue(now)
                 case Timer.SWITCH:
                     self._life.switch("rollover", now)
-                case Timer.SUSPEND:
-                    self._life.suspend(now)
                 case Timer.SPEAKERS:
                     self._ask_for_speakers(now)
+                case _ if timer in self._DUE_IN_LIFE:
+                    self._DUE_IN_LIFE[timer](self._life, now)
                 case _:
                     self._life.lose(silence(timer, self.limits), now)
 
@@ -316,6 +310,14 @@ class Stream:
         outputs = self._outputs.copy()
         self._outputs.clear()
         return outputs
+
+    _DUE_IN_LIFE: ClassVar[dict[Timer, Callable[[Lifecycle, float], None]]] = {
+        Timer.RETRY: Lifecycle.connect,
+        Timer.ROLLOVER: Lifecycle.prepare_rollover,
+        Timer.STANDBY: Lifecycle.standby_overdue,
+        Timer.SUSPEND: Lifecycle.suspend,
+        Timer.COALESCE: Lifecycle.advance,
+    }
 
     _RECEIVERS: ClassVar[dict[type[Input], Callable[[Stream, Any, float], None]]] = {
         inputs.ChunkDelivered: _on_delivered,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from itertools import dropwhile
+from itertools import dropwhile, islice, takewhile
 
 from .checkpoint import Gap
 from .commands import Command
@@ -34,13 +34,14 @@ class Timeline:
     """``position`` is the end of the audio placed so far; ``sent`` the end of what went upstream
     in the present session."""
 
-    __slots__ = ("_pieces", "_unsent", "position", "sent")
+    __slots__ = ("_pieces", "_unsent", "_unsent_commands", "position", "sent")
 
     def __init__(self, position: int) -> None:
         self.position = position
         self.sent = position
         self._pieces: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
+        self._unsent_commands = 0
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -62,6 +63,7 @@ class Timeline:
     def _append(self, piece: Piece) -> None:
         self._pieces.append(piece)
         self._unsent.append(piece)
+        self._unsent_commands += piece.command is not None
         self.position = piece.end
 
     @property
@@ -72,8 +74,25 @@ class Timeline:
     def unsent(self) -> list[Piece]:
         return list(self._unsent)
 
-    def mark_sent(self) -> None:
-        self.sent = self._unsent.popleft().end
+    @property
+    def has_unsent_command(self) -> bool:
+        return self._unsent_commands > 0
+
+    def next_audio(self, samples: int) -> list[Piece]:
+        """What is unsent up to the next command, ``samples`` at most, but one piece at least."""
+        first = next(iter(self._unsent))
+        most = first.start + samples
+
+        def belongs(piece: Piece) -> bool:
+            return piece.command is None and piece.end <= most
+
+        return [first, *takewhile(belongs, islice(self._unsent, 1, None))]
+
+    def mark_sent(self, pieces: int = 1) -> None:
+        for _ in range(pieces):
+            piece = self._unsent.popleft()
+            self._unsent_commands -= piece.command is not None
+            self.sent = piece.end
 
     @property
     def first_seq(self) -> int | None:
@@ -83,6 +102,7 @@ class Timeline:
     def rewind(self) -> int:
         """Makes everything that is kept unsent again; returns the sample where it begins."""
         self._unsent = deque(self._pieces)
+        self._unsent_commands = sum(piece.command is not None for piece in self._pieces)
         self.sent = self._pieces[0].start if self._pieces else self.position
         return self.sent
 
