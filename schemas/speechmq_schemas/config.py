@@ -38,6 +38,28 @@ class RawAudioFormat(ContractModel):
     sample_rate: Annotated[int, Field(ge=8_000, le=48_000, description="Samples per second")]
 
 
+class FileAudioFormat(ContractModel):
+    """The bytes of an audio file, cut anywhere: WAV, MP3, AAC (ADTS), Ogg, WebM, FLAC, AMR, or MP4
+    in fragments."""
+
+    type: Literal["file"]
+
+
+def _raw_or_file(value: object) -> str | None:
+    kind = value.get("type", "raw") if isinstance(value, dict) else getattr(value, "type", None)
+    return f"({kind})" if kind in ("raw", "file") else None
+
+
+AudioFormat = Annotated[
+    Annotated[RawAudioFormat, Tag("(raw)")] | Annotated[FileAudioFormat, Tag("(file)")],
+    Discriminator(
+        _raw_or_file,
+        custom_error_type="audio_type",
+        custom_error_message="An audio format has the type 'raw' or 'file'",
+    ),
+]
+
+
 class AdditionalVocab(OpenModel):
     content: NonEmpty
     sounds_like: Annotated[list[NonEmpty], Field(min_length=1, fail_fast=True)] | None = None

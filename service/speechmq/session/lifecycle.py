@@ -5,7 +5,7 @@ Owns the state, and the deadlines of the present session. What an input means is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from ..upstream.messages import RecognitionStarted
@@ -78,9 +78,14 @@ class Lifecycle:
 
     def advance(self, now: float) -> None:
         """Sends what can be sent, also what is freed when the prefetch is used up."""
+        self._inlet.decode_on(now)
+        if self._intake.undecodable is not None:
+            self._fail(Failure("undecodable_audio", self._intake.undecodable))
+            return
         self._pump(now)
         self._inlet.relieve(now, may_release=self.state is State.STREAMING)
         self._pump(now)
+        self._inlet.watch_decoding(now)
         if self.state is State.SUSPENDED:
             self._wake(now)
 
@@ -252,3 +257,14 @@ class Lifecycle:
         elif self.state is State.CLOSING and seq >= self._journal.seq:
             self.state = State.FINISHED
             self._emit(Finish(self._outcome))
+
+
+# What is done when a deadline has come.
+DUE: Mapping[Timer, Callable[[Lifecycle, float], None]] = {
+    Timer.RETRY: Lifecycle.connect,
+    Timer.ROLLOVER: Lifecycle.prepare_rollover,
+    Timer.STANDBY: Lifecycle.standby_overdue,
+    Timer.SUSPEND: Lifecycle.suspend,
+    Timer.COALESCE: Lifecycle.advance,
+    Timer.DECODE: Lifecycle.advance,
+}

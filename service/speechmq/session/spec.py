@@ -16,7 +16,10 @@ _SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """A validated start, in the terms of the core."""
+    """A validated start, in the terms of the core.
+
+    Of a stream that ``is_encoded``, encoding and rate are those of what it is decoded to.
+    """
 
     stream_id: str
     encoding: Encoding
@@ -26,6 +29,7 @@ class StreamSpec:
     audio_events_config: Mapping[str, Any] | None = None
     idle_timeout: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_encoded: bool = False
 
     @property
     def target_languages(self) -> frozenset[str]:
@@ -69,6 +73,7 @@ class Limits:
     early_wait: float = 30.0
     max_missing: int = 100_000
     max_chunk: float = 5.0
+    max_encoded_chunk: int = 1024 * 1024
     max_gap: float = 60.0
     idle_timeout: float = 300.0
     start_timeout: float = 30.0

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice, takewhile
 
-from .checkpoint import Gap
+from .checkpoint import Entry, Gap
 from .commands import Command
 
 
@@ -19,6 +19,7 @@ class Piece:
     """Samples ``start`` to ``end``, or a ``command`` between two samples.
 
     Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
+    What was decoded has an ``entry``, and only the last piece of a message its tag.
     """
 
     seq: int
@@ -28,6 +29,7 @@ class Piece:
     tag: int | None = None
     gap: Gap | None = None
     command: Command | None = None
+    entry: Entry | None = None
 
 
 class Timeline:
@@ -46,11 +48,17 @@ class Timeline:
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def place(self, seq: int, samples: int, audio: bytes, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position + samples, audio, tag))
+    def place(
+        self, seq: int, samples: int, audio: bytes, tag: int | None, entry: Entry | None = None
+    ) -> None:
+        end = self.position + samples
+        self._append(Piece(seq, self.position, end, audio, tag, entry=entry))
 
-    def place_command(self, seq: int, command: Command, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position, b"", tag, command=command))
+    def place_command(
+        self, seq: int, command: Command, tag: int, entry: Entry | None = None
+    ) -> None:
+        at = self.position
+        self._append(Piece(seq, at, at, b"", tag, command=command, entry=entry))
 
     def place_gap(self, gap: Gap, silence: bytes, step: int) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
@@ -114,6 +122,10 @@ class Timeline:
             return piece.end < sample or (piece.end == sample and piece.command is None)
 
         return list(dropwhile(is_before, self._pieces))
+
+    def from_message(self, seq: int) -> list[Piece]:
+        """The pieces of message ``seq`` and those behind it."""
+        return [piece for piece in self._pieces if piece.seq >= seq]
 
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""

@@ -20,6 +20,7 @@ class Timer(Enum):
     SUSPEND = "suspend"
     SPEAKERS = "speakers"
     COALESCE = "coalesce"
+    DECODE = "decode"
 
 
 # What a session is due for as long as it may hear more.

@@ -142,7 +142,8 @@ starts = _instances(
             type=st.just("raw"),
             encoding=st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]),
             sample_rate=st.integers(8_000, 48_000),
-        ),
+        )
+        | st.just(config.FileAudioFormat(type="file")),
         "transcription_config": transcription_configs,
     },
     {
