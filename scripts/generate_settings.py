@@ -14,8 +14,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from speechmq.settings import Settings
+from speechmq.upstream_settings import CredentialSettings, UpstreamSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+CREDENTIALS = UpstreamSettings.model_fields["credentials"].annotation
 HEAD = """\
 # Settings
 
@@ -34,7 +36,10 @@ def page() -> str:
 def rows(model: type[BaseModel], prefix: str = "SPEECHMQ_") -> Iterator[str]:
     for name, field in model.model_fields.items():
         variable = f"{prefix}{name}".upper()
-        if isinstance(field.default, BaseModel):
+        if field.annotation == CREDENTIALS:
+            inner = ", ".join(f"`{one.upper()}`" for one in CredentialSettings.model_fields)
+            yield f"| `{variable}__<NAME>__…` | | | {field.description}; each has: {inner} |"
+        elif isinstance(field.default, BaseModel):
             yield from rows(type(field.default), f"{variable}__")
         else:
             what = field.description or ""

@@ -68,14 +68,9 @@ def event_routing_key(event_type: str, stream_id: str) -> str:
     return f"{EVENT_ROUTES[event_type]}.{addressable(stream_id)}"
 
 
-ANY_LANGUAGE = "*"
-"""In the place of a language: a binding's key for all of them."""
-
-
 def translation_routing_key(event_type: str, language: str, stream_id: str) -> str:
     """The routing key of a translation, with the language that it is in."""
-    word = language if language == ANY_LANGUAGE else _word(language)
-    return f"{EVENT_ROUTES[event_type]}.{word}.{addressable(stream_id)}"
+    return f"{EVENT_ROUTES[event_type]}.{_word(language)}.{addressable(stream_id)}"
 
 
 def upstream_routing_key(message: str, stream_id: str) -> str:

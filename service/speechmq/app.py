@@ -22,6 +22,7 @@ from .broker.admission import Admission
 from .broker.claims import Claims
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
+from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
 from .broker.status import UnownedStatus
@@ -64,6 +65,8 @@ def run_worker() -> int:
     # The clients log every loss once more, with a traceback; it is told once, by us.
     for noisy in ("aiormq", "aio_pika"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    # One line for each request says nothing that an error would not.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = Settings.load()
         tolerance.install()
@@ -151,9 +154,9 @@ class Worker:
         channel = await plane.channel()
         await self._declare(channel, names)
         side = SideChannel(self._settings.broker)
-        control = self._control(plane, side, names)
-        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         upstream = Upstream(self._settings.upstream, time.monotonic)
+        control = self._control(plane, side, names, upstream)
+        claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(plane, claims, upstream, self._settings, clock=time.monotonic)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -181,12 +184,15 @@ class Worker:
                 raise TopologyMismatch(error.__cause__) from error
             raise
 
-    def _control(self, plane: DataPlane, side: SideChannel, names: Names) -> ControlPlane:
+    def _control(
+        self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
+    ) -> ControlPlane:
         wait = self._settings.session.early_wait
         early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        admission = Admission(plane, self._settings.broker)
+        admission = Admission(plane, self._settings.broker, upstream.access)
         unowned = UnownedStatus(plane, side, names)
-        return ControlPlane(self._settings, admission, early, unowned)
+        keys = KeyRequests(side, names, upstream.temporary_key)
+        return ControlPlane(self._settings, admission, early, unowned, keys)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

@@ -97,6 +97,12 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
     config: Annotated[
         str, typer.Option(help="JSON, or @FILE: the transcription_config to begin with.")
     ] = "{}",
+    credential: Annotated[
+        str | None, typer.Option(help="One of the accounts in the workers' settings.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where it is to stay: eu, us, global or a URL.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for the end after the last message.")
     ] = 60.0,
@@ -110,7 +116,13 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
         recording = read_audio_file(file)
         wishes = Wishes(language, max_delay, end_of_utterance)
         name = new_stream_id(file, secrets.token_hex(3)) if stream_id is None else stream_id
-        start = start_stream(name, recording, wishes.over(read_config(config)))
+        start = start_stream(
+            name,
+            recording,
+            wishes.over(read_config(config)),
+            credential=credential,
+            region=region,
+        )
         request = SendRequest(start, recording, chunk_ms, speed, timeout)
         names = Names(namespace)
         code = run(lambda halt: _send(request, url, names, halt, as_json=as_json))

@@ -61,22 +61,37 @@ UNAUTHORISED = (401, 403)
 class HandshakeRefused(UpstreamError):
     """The WebSocket handshake was answered with an HTTP status other than 101."""
 
-    def __init__(self, url: str, status: int) -> None:
-        cure = "; check SPEECHMQ_UPSTREAM__API_KEY" if status in UNAUTHORISED else ""
+    def __init__(self, url: str, status: int, key_setting: str) -> None:
+        cure = f"; check {key_setting}" if status in UNAUTHORISED else ""
         super().__init__(f"{url} refused the connection with HTTP status {status}{cure}")
         self.status = status
 
 
 class AccountFull(UpstreamError):
-    """No session was asked for, because the account is known to have none left."""
+    """No session was asked for, because ``sessions`` are known to be all in use."""
 
     code = "quota_exceeded"
 
-    def __init__(self, usage: float | None, quota: float | None) -> None:
-        known = "" if quota is None else f" ({usage:.0f} of {quota:.0f})"
-        super().__init__(
-            f"the account's concurrent sessions are all in use{known}; audio waits in the queue"
-        )
+    def __init__(self, sessions: str) -> None:
+        super().__init__(f"{sessions} are all in use; audio waits in the queue")
+
+
+class KeyRefused(UpstreamError):
+    """The management API makes no temporary key for us, and another try will not change that."""
+
+    def __init__(self, url: str, status: int, key_setting: str) -> None:
+        cure = f"; check {key_setting}" if status in UNAUTHORISED else ""
+        super().__init__(f"{url} made no temporary key: HTTP status {status}{cure}")
+        self.status = status
+
+
+class KeyUnavailable(UpstreamError):
+    """The management API could not be asked for a temporary key, or could not make one now."""
+
+    code = "key_unavailable"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} made no temporary key: {reason}")
 
 
 class UpstreamUnreachable(UpstreamError):

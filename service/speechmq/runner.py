@@ -57,7 +57,7 @@ from .upstream.messages import (
     set_recognition_config,
     start_recognition,
 )
-from .upstream.service import Upstream
+from .upstream.service import Access
 
 BrokerWork = Publish | SaveCheckpoint | SaveMemo | Acknowledge | DeadLetter
 
@@ -77,7 +77,7 @@ class Runner:
         *,
         queue: StreamQueue,
         publisher: EventPublisher,
-        upstream: Upstream,
+        upstream: Access,
         clock: Callable[[], float],
         broker_timeout: float,
     ) -> None:

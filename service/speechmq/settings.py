@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
-from websockets.exceptions import InvalidURI
-from websockets.uri import parse_uri
 
 from .errors import SettingsError
+from .section import Count, Seconds, Section
 from .session.spec import Limits
-
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """The docstring behind a field is its line in docs/settings.md."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
+from .upstream_settings import UpstreamSettings
 
 
 class BrokerSettings(Section):
@@ -59,41 +50,6 @@ class BrokerSettings(Section):
         if not url.get_secret_value().startswith(("amqp://", "amqps://")):
             raise ValueError("must begin with amqp:// or amqps://")
         return url
-
-
-class UpstreamSettings(Section):
-    """Speechmatics Realtime, or anything that speaks its protocol."""
-
-    url: str = "wss://eu.rt.speechmatics.com/v2"
-    """The recogniser, `wss://` or `ws://`; the region is part of it"""
-    fallback_urls: tuple[str, ...] = ()
-    """A JSON list of others that a stream may be moved to when `url` is in trouble, in order"""
-    api_key: SecretStr | None = None
-    """Its key"""
-    app: str | None = None
-    """Tags the account's usage: `sm-app`"""
-    connect_timeout: Seconds = 10.0
-    """Longest wait for the WebSocket handshake"""
-    ping_interval: Seconds = 3.0
-    """Between pings"""
-    ping_timeout: Seconds = 6.0
-    """Without an answer to a ping the connection counts as lost"""
-    max_message_bytes: Count = 4 * 1024 * 1024
-    """A longer message from upstream closes the connection"""
-
-    @field_validator("url")
-    @classmethod
-    def _is_websocket(cls, url: str) -> str:
-        try:
-            parse_uri(url)
-        except (InvalidURI, ValueError) as error:
-            raise ValueError("must be a WebSocket URL: ws://host:port/v2 or wss://…") from error
-        return url
-
-    @field_validator("fallback_urls")
-    @classmethod
-    def _are_websockets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(cls._is_websocket(url) for url in urls)
 
 
 class SessionSettings(Section):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from speechmq_schemas import Names, StartStream, StreamFailed
+from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
 
 from .broker.announcements import announce
 from .broker.checkpoints import Takeover, take_over
@@ -171,6 +171,9 @@ class Tenure:
             raise
         except CrashLoop as error:
             return await self._fail("crash_loop", str(error))
+        except ContractError as error:
+            # It was admitted by a worker with other settings than this one's.
+            return await self._fail(error.code, error.reason)
         except BrokerError as error:
             return await self._fail("state_lost", str(error))
         except Exception as error:
@@ -266,6 +269,7 @@ class Tenure:
     async def _run_session(
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
     ) -> Outcome:
+        access = self._upstream.access(self._start)
         spec = spec_of(self._start)
         runner = Runner(
             Stream(
@@ -275,14 +279,14 @@ class Tenure:
                 jitter=self._jitter,
                 checkpoint=takeover.checkpoint,
                 memo=memo,
-                regions=self._upstream.regions,
+                regions=access.regions,
                 decoder=decoder_for(spec, takeover.checkpoint, memo),
             ),
             queue=queue,
             publisher=EventPublisher(
                 queue.channel, self._names, self._stream_id, epoch=takeover.epoch
             ),
-            upstream=self._upstream,
+            upstream=access,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
         )

@@ -160,6 +160,7 @@ async def test_doctor_names_each_permission_that_is_missing(
         "read queue speechmq.start",
         "read queue speechmq.early",
         "read queue speechmq.claims",
+        "read queue speechmq.temporary-key",
         "read queue speechmq.dead",
         "read queue speechmq.stream.doctor",
         "read queue speechmq.state.doctor",
@@ -167,6 +168,7 @@ async def test_doctor_names_each_permission_that_is_missing(
         "read queue speechmq.status.doctor",
         "publish to exchange amq.default",
         "bind queue speechmq.start to exchange speechmq.in",
+        "bind queue speechmq.temporary-key to exchange speechmq.in",
         "bind queue speechmq.early to exchange speechmq.unrouted",
         "bind queue speechmq.stream.doctor to exchange speechmq.in",
         "bind queue speechmq.state.doctor to exchange speechmq.events",
@@ -273,13 +275,67 @@ async def test_doctor_examines_every_region(namespace: Namespace, emulator: Emul
     ]
 
 
+async def test_doctor_examines_every_credential(
+    namespace: Namespace, emulator: Emulator, unused_port: int
+) -> None:
+    """Each by its name, with cures that name its own variables."""
+    closed = f"http://127.0.0.1:{unused_port}/v1"
+    async with serve(api_keys=["hush"], http_port=0) as lab:
+        clinic = {"URL": emulator.url, "API_KEY": "wrong"}
+        lab_well = {
+            "URL": lab.url,
+            "API_KEY": "hush",
+            "AUTH": "temporary_key",
+            "MANAGEMENT_URL": f"{lab.http_url}/v1",
+        }
+        found = await findings(
+            namespace.url,
+            emulator.url,
+            **_credential("CLINIC", clinic),
+            **_credential("LAB", lab_well),
+            **_credential("REFUSED", {**lab_well, "API_KEY": "wrong"}),
+            **_credential("CLOSED", {**lab_well, "MANAGEMENT_URL": closed}),
+        )
+    [_, *beyond] = [one for one in found if one["check"].startswith("upstream ")]
+    named = beyond[beyond.index(next(one for one in beyond if "clinic" in one["check"])) :]
+    assert verdicts(named) == [
+        ("upstream clinic address", "ok"),
+        ("upstream clinic TCP", "ok"),
+        ("upstream clinic handshake", "failed"),
+        ("upstream closed key", "failed"),
+        ("upstream lab key", "ok"),
+        ("upstream lab address", "ok"),
+        ("upstream lab TCP", "ok"),
+        ("upstream lab handshake", "ok"),
+        ("upstream lab clock", "ok"),
+        ("upstream lab session", "ok"),
+        ("upstream lab quota", "ok"),
+        ("upstream refused key", "failed"),
+    ]
+    assert {one["check"]: one["cure"] for one in named if one["verdict"] == "failed"} == {
+        "upstream clinic handshake": "mend SPEECHMQ_UPSTREAM__CREDENTIALS__CLINIC__API_KEY",
+        "upstream closed key": "check SPEECHMQ_UPSTREAM__CREDENTIALS__CLOSED__MANAGEMENT_URL "
+        "and SPEECHMQ_UPSTREAM__PROXY",
+        "upstream refused key": "mend SPEECHMQ_UPSTREAM__CREDENTIALS__REFUSED__API_KEY, "
+        "or SPEECHMQ_UPSTREAM__CREDENTIALS__REFUSED__MANAGEMENT_URL",
+    }
+    assert "hush" not in json.dumps(found)
+
+
+def _credential(name: str, fields: dict[str, str]) -> dict[str, str]:
+    return {
+        f"SPEECHMQ_UPSTREAM__CREDENTIALS__{name}__{key}": value for key, value in fields.items()
+    }
+
+
 async def test_doctor_stops_at_settings_that_are_none(namespace: Namespace) -> None:
     done = await doctor(namespace.url, "nonsense")
     assert (done.code, done.out.splitlines()) == (
         1,
         [
             "failed   settings           the settings cannot be used: SPEECHMQ_UPSTREAM__URL: "
-            "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…",
+            "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…, "
+            "or one of eu, us, global",
             "                            -> mend the variables; docs/settings.md lists them",
         ],
     )

@@ -13,7 +13,7 @@ from tests.support.speaker import speaking
 from tests.support.worker import running_worker
 
 from speechmq_emulator.server import serve
-from speechmq_schemas import EndStream, Names, RequestFailed, to_reply
+from speechmq_schemas import AmqpMessage, EndStream, Names, RequestFailed
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -98,16 +98,15 @@ async def test_bad_question_is_answered_or_dead_lettered(
             await speaker.start("one")
             await asker.until_state("one", "streaming")
         wrong = [
-            to_reply(await asker.ask("status.one", body=b"[")),
-            to_reply(await asker.ask("status.one", body=b'{"verbose": true}')),
-            to_reply(await asker.ask("status.one", type="AudioChunk", headers={"seq": 1})),
+            await asker.question("status.one", body=b"["),
+            await asker.question("status.one", body=b'{"verbose": true}'),
+            await asker.question("status.one", type="AudioChunk", headers={"seq": 1}),
         ]
         for reply_to in (None, Names().claims):
-            question = aio_pika.Message(b"", type="GetStreamStatus", reply_to=reply_to)
-            await asker.inbound.publish(question, "status.one")
+            await asker.send(AmqpMessage("status.one", "GetStreamStatus", b"", reply_to=reply_to))
         await namespace.wait_for_queues(lambda queues: queues["speechmq.dead"].ready == 2)
-        gone = aio_pika.Message(b"", type="GetStreamStatus", reply_to="amq.gen-of-nobody")
-        await asker.inbound.publish(gone, "status.one")
+        gone = "amq.gen-of-nobody"
+        await asker.send(AmqpMessage("status.one", "GetStreamStatus", b"", reply_to=gone))
         still = await asker.status("one")
         claims = (await namespace.queues())["speechmq.claims"].ready
     codes = [one.code for one in wrong if isinstance(one, RequestFailed)]

@@ -1,4 +1,4 @@
-"""Asks for the status of streams as any client would: with the broker's direct reply-to."""
+"""Asks speechmq something over RabbitMQ, and hears the answer: plain aio-pika."""
 
 from __future__ import annotations
 
@@ -10,36 +10,63 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage
 
-from speechmq_schemas import AmqpMessage, Names, to_reply
+from speechmq_schemas import AmqpMessage, Names, Reply, to_reply
 
-DIRECT = "amq.rabbitmq.reply-to"
+DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 @dataclass
 class Asker:
-    inbound: AbstractExchange
-    _answers: dict[str, asyncio.Future[AmqpMessage]] = field(default_factory=dict)
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    channel: aio_pika.abc.AbstractChannel
+    reply_to: str
+    answers: dict[str, asyncio.Future[AmqpMessage]] = field(default_factory=dict)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    async def hear(self, message: AbstractIncomingMessage) -> None:
+    async def ask(self, message: AmqpMessage, within: float = 30.0) -> Reply:
+        """``message`` needs a correlation id of its own."""
+        answer = asyncio.get_running_loop().create_future()
+        self.answers[message.correlation_id or ""] = answer
+        await self.send(message)
+        async with asyncio.timeout(within):
+            return to_reply(await answer)
+
+    async def send(self, message: AmqpMessage) -> None:
+        inbound = await self.channel.get_exchange(Names().inbound)
+        outgoing = aio_pika.Message(
+            message.body,
+            type=message.type,
+            headers=dict(message.headers),
+            correlation_id=message.correlation_id,
+            reply_to=message.reply_to,
+        )
+        await inbound.publish(outgoing, message.routing_key)
+
+    async def hear(self, answer: AbstractIncomingMessage) -> None:
         """A second answer to one question is an error."""
-        self._answers[message.correlation_id or ""].set_result(
-            AmqpMessage("", message.type or "", message.body, dict(message.headers))
+        heard = AmqpMessage(
+            "",
+            answer.type or "",
+            answer.body,
+            dict(answer.headers),
+            answer.content_type or "",
+            correlation_id=answer.correlation_id,
+        )
+        self.answers.pop(answer.correlation_id or "").set_result(heard)
+
+    # -- the status of streams -------------------------------------------------------------------
+
+    async def question(self, routing_key: str, **properties: Any) -> Reply:
+        """Whatever is sent to where questions about streams go."""
+        sent: dict[str, Any] = {"type": "GetStreamStatus", "body": b"", **properties}
+        number = f"question-{next(self.numbers)}"
+        return await self.ask(
+            AmqpMessage(routing_key, **sent, correlation_id=number, reply_to=self.reply_to)
         )
 
-    async def ask(self, routing_key: str, **properties: Any) -> AmqpMessage:
-        number = str(next(self._numbers))
-        answer = self._answers[number] = asyncio.Future[AmqpMessage]()
-        sent: dict[str, Any] = {"type": "GetStreamStatus", "body": b"", **properties}
-        message = aio_pika.Message(**sent, correlation_id=number, reply_to=DIRECT)
-        await self.inbound.publish(message, routing_key)
-        async with asyncio.timeout(30.0):
-            return await answer
-
     async def status(self, stream_id: str) -> Any:
-        return to_reply(await self.ask(f"status.{stream_id}"))
+        return await self.question(f"status.{stream_id}")
 
     async def until(self, stream_id: str, wanted: Callable[[Any], bool]) -> Any:
         """A question that was with a worker when it was killed is lost: it is asked again."""
@@ -57,11 +84,14 @@ class Asker:
 
 
 @asynccontextmanager
-async def asking(url: str) -> AsyncIterator[Asker]:
-    """Needs a worker that has declared the exchanges."""
+async def asking(url: str, *, direct: bool = False) -> AsyncIterator[Asker]:
+    """With a queue of its own, or by ``amq.rabbitmq.reply-to`` when ``direct``."""
     async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        asker = Asker(await channel.get_exchange(Names().inbound))
-        replies = await channel.get_queue(DIRECT, ensure=False)
-        await replies.consume(asker.hear, no_ack=True)
+        channel = await connection.channel(publisher_confirms=not direct)
+        if direct:
+            queue = await channel.get_queue(DIRECT_REPLY_TO, ensure=False)
+        else:
+            queue = await channel.declare_queue(exclusive=True)
+        asker = Asker(channel, queue.name)
+        await queue.consume(asker.hear, no_ack=True)
         yield asker

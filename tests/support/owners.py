@@ -20,7 +20,7 @@ from speechmq.broker.topology import StreamTopology
 from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
-from speechmq_schemas import Names
+from speechmq_schemas import Names, StartStream
 
 NAMES = Names()
 
@@ -32,7 +32,10 @@ class ByHand:
     channel: AbstractChannel
 
     async def admit(self, stream_id: str, *, claims: int = 1, **config: Any) -> StreamTopology:
-        start = start_of(stream_id, **config)
+        return await self.admit_start(start_of(stream_id, **config), claims=claims)
+
+    async def admit_start(self, start: StartStream, *, claims: int = 1) -> StreamTopology:
+        stream_id = start.stream_id
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         defaults = BrokerSettings()
         queues = topology.per_stream(
@@ -45,8 +48,7 @@ class ByHand:
         )
         await topology.declare_queue(self.channel, queues.stream)
         await topology.declare_queue(self.channel, queues.state)
-        for binding in (*queues.checkpoints, queues.inbound):
-            await topology.bind(self.channel, binding)
+        await topology.bind(self.channel, queues.inbound)
         for _ in range(claims):
             await publish_claim(self.channel, NAMES, body)
         return queues

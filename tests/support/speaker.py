@@ -121,6 +121,7 @@ class Speaker:
                 headers=dict(message.headers),
                 content_type=message.content_type,
                 correlation_id=message.correlation_id,
+                reply_to=message.reply_to,
             ),
             message.routing_key,
             mandatory=False,

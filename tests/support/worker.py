@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 READY = "speechmq: worker ready"
+READY_WITHIN = 40.0
 
 
 @dataclass
@@ -52,7 +53,7 @@ def worker_environment(
 
 @asynccontextmanager
 async def running_worker(
-    broker_url: str, upstream_url: str, within: float = 40.0, **settings: str
+    broker_url: str, upstream_url: str, **settings: str
 ) -> AsyncIterator[WorkerProcess]:
     """Runs until the block is left; then SIGTERM, and SIGKILL if that does not help."""
     process = await asyncio.create_subprocess_exec(
@@ -64,7 +65,7 @@ async def running_worker(
     worker, ready = WorkerProcess(process), asyncio.Event()
     reading = asyncio.create_task(worker.read(ready))
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(READY_WITHIN):
             await ready.wait()
         yield worker
     except TimeoutError:

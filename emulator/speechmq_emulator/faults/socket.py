@@ -111,9 +111,8 @@ class FaultySocket:
                     task.cancel()
 
     def strike(self, drawn: Drawn) -> None:
-        """Do a fault now, whatever its trigger; one that comes as the session ends does nothing."""
-        if self._group is not None:
-            self._spawn(self._perform([drawn]))
+        """Do a fault now, whatever its trigger."""
+        self._spawn(self._perform([drawn]))
 
     def __aiter__(self) -> "FaultySocket":
         return self
@@ -268,8 +267,10 @@ class FaultySocket:
                 await self._socket.wait_closed()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """What comes as the session ends is not done any more."""
         if self._group is None:
-            raise RuntimeError("a FaultySocket works only while it is attended")
+            work.close()
+            return
         task = self._group.create_task(_until_closed(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

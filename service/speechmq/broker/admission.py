@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -35,10 +36,16 @@ from .topology import StreamTopology, bind, declare_queue, per_stream
 
 
 class Admission:
-    """Works on the data plane; its caller delivers the starts and settles them."""
+    """Works on the data plane; its caller delivers the starts and settles them.
 
-    def __init__(self, plane: DataPlane, settings: BrokerSettings) -> None:
+    ``check`` raises ``ContractError`` for a start that the workers' settings do not allow.
+    """
+
+    def __init__(
+        self, plane: DataPlane, settings: BrokerSettings, check: Callable[[StartStream], object]
+    ) -> None:
         self._plane = plane
+        self._check = check
         self._settings = settings
         self._names = Names(settings.namespace)
 
@@ -49,7 +56,9 @@ class Admission:
         """
         channel = await self._plane.channel()
         try:
-            await self._open_stream(channel, read_start(message), redelivered=redelivered)
+            start = read_start(message)
+            self._check(start)
+            await self._open_stream(channel, start, redelivered=redelivered)
         except ContractError as error:
             await self._refuse(channel, message, error)
         finally:
@@ -66,8 +75,7 @@ class Admission:
         if is_known and not redelivered:
             return
         with translated(f"binding the queues of stream {start.stream_id}"):
-            for binding in (*topology.checkpoints, topology.inbound):
-                await bind(channel, binding)
+            await bind(channel, topology.inbound)
         await announce(channel, self._names, StreamAccepted(stream_id=start.stream_id))
         if (warning := warning_of(start)) is not None:
             await announce(channel, self._names, warning)

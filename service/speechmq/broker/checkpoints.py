@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import Names, event_routing_key
+from speechmq_schemas.routing import translation_routing_key
 
 from ..errors import BrokerError, BrokerLost, QueueGone
 from ..session.checkpoint import Checkpoint
@@ -21,6 +23,10 @@ FENCE = "Fence"
 LAST_WORDS = ("StreamEnded", "StreamFailed")
 # May have been published without its confirm having reached the one who would have acknowledged.
 TOLD_AGAIN = ("FinalTranscript", "FinalTranslation", "AudioGap", *LAST_WORDS)
+
+
+class _Translation(msgspec.Struct):
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +125,22 @@ def _series(found: DeliveredMessage) -> Series:
 async def _tell_again(
     channel: AbstractChannel, names: Names, stream_id: str, found: DeliveredMessage
 ) -> None:
+    """A consumer whose full queue refuses it has to do without."""
     properties = found.header.properties
-    event = properties.message_type or ""
-    # A translation's key names its language; a last word may have been put here by other ways.
-    is_translation = event == "FinalTranslation"
-    key = found.routing_key if is_translation else event_routing_key(event, stream_id)
-    with translated("publishing the last event again"):
+    with translated("publishing the last event again"), suppress(DeliveryError):
         await channel.basic_publish(
             found.body,
             exchange=names.events,
-            routing_key=key or "",
+            routing_key=_key_of(properties.message_type or "", found.body, stream_id),
             properties=properties,
         )
+
+
+def _key_of(event: str, body: bytes, stream_id: str) -> str:
+    if event != "FinalTranslation":
+        return event_routing_key(event, stream_id)
+    language = msgspec.json.decode(body, type=_Translation).language
+    return translation_routing_key(event, language, stream_id)
 
 
 async def write_checkpoint(

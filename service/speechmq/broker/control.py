@@ -1,7 +1,7 @@
-"""The control plane: FastStream subscribers for starts and for early audio.
+"""The control plane: FastStream subscribers for starts, early audio and requests for keys.
 
-They take messages off their queues and settle them; what is done with a message is admission's and
-the early lane's. Audio on its way to a recogniser never passes through here.
+They take messages off their queues and settle them; what is done with a message is for admission,
+the early lane and the key requests to say. Audio on its way to a recogniser never passes here.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..errors import BrokerError, BrokerLost
 from ..settings import Settings
 from .admission import Admission
 from .early import EarlyAudio
+from .key_requests import KeyRequests
 from .plane import broker_url
 from .status import UnownedStatus, is_status_question
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 16
 EARLY_AT_ONCE = 2000
+KEY_REQUESTS_AT_ONCE = 16
 # Between a failure of the data plane and the next try, so that a start does not spin.
 PAUSE = 0.5
 # Longest wait, in seconds, for messages in hand when the plane stops.
@@ -43,8 +45,8 @@ async def _as_it_came(message: Message) -> Message:
 
 
 class ControlPlane:
-    """Delivers starts to ``admission``, early audio to ``early``, and to ``unowned`` what is asked
-    about streams that no worker has."""
+    """Delivers starts to ``admission``, early audio to ``early``, requests to ``keys``, and to
+    ``unowned`` what is asked about streams that no worker has."""
 
     def __init__(
         self,
@@ -52,10 +54,12 @@ class ControlPlane:
         admission: Admission,
         early: EarlyAudio,
         unowned: UnownedStatus,
+        keys: KeyRequests,
     ) -> None:
         self._admission = admission
         self._early = early
         self._unowned = unowned
+        self._keys = keys
         names = Names(settings.broker.namespace)
         # Without types and with the message for its own body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
@@ -72,13 +76,17 @@ class ControlPlane:
         self._closed = asyncio.Event()
         self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
         self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
+        self._subscribe(names.temporary_key, KEY_REQUESTS_AT_ONCE, self._on_key_request)
 
     def _subscribe(self, queue: str, prefetch: int, receive: Callable[[Message], Any]) -> None:
-        """The queue's arguments are the topology's to declare."""
+        """The queue's arguments are the topology's to declare.
+
+        FastStream would answer whatever bears a ``reply_to`` by itself, with nothing, and to any
+        queue that a stranger names.
+        """
         subscriber = self._broker.subscriber(
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),
-            # Else FastStream answers by itself to whatever queue a message names in `reply_to`.
             no_reply=True,
         )
         subscriber(receive)
@@ -114,6 +122,9 @@ class ControlPlane:
         """Audio of a stream without a queue, or a question about one without an owner."""
         is_question = is_status_question(message.raw_message.routing_key or "")
         await self._settle(message, self._unowned.answer if is_question else self._early.forward)
+
+    async def _on_key_request(self, message: Message) -> None:
+        await self._settle(message, self._keys.answer)
 
     async def _settle(
         self, message: Message, work: Callable[[AmqpMessage, bool], Awaitable[None]]

@@ -19,7 +19,6 @@ from ..session.events import (
     Event,
     FinalTranslation,
     PartialTranslation,
-    StreamFailed,
     UpstreamMessage,
     encode,
 )
@@ -55,12 +54,16 @@ class EventPublisher:
         event, key = publish.event, routing_key(publish.event)
         body, properties = encode(event), self._properties(publish)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
-            if isinstance(event, StreamFailed):
+            if publish.checkpoint is not None:
+                # Confirmed before anybody is told: a broker that is killed in between, and keeps
+                # the one without the other, would have the successor say it in other words.
                 await self._publish(body, "", self._state, properties)
             try:
                 await self._publish(body, self._exchange, key, properties)
             except DeliveryError:
-                await self._save_all_the_same(publish)
+                log.warning(
+                    "a consumer's full queue refused an event of stream %s", self._stream_id
+                )
 
     async def _publish(
         self, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
@@ -70,16 +73,8 @@ class EventPublisher:
             exchange=exchange,
             routing_key=key,
             properties=properties,
+            mandatory=not exchange,
         )
-
-    async def _save_all_the_same(self, publish: Publish) -> None:
-        """A queue that some consumer has bound is full and refuses; the others have the event.
-
-        Whether ``state`` is among them the broker does not say.
-        """
-        log.warning("a consumer's full queue refused an event of stream %s", self._stream_id)
-        if publish.checkpoint is not None:
-            await self.save(publish.checkpoint)
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from aiormq.abc import AbstractChannel
 
-from speechmq_schemas import Names, event_routing_key, stream_routing_key
-from speechmq_schemas.routing import ANY_LANGUAGE, START_ROUTING_KEY, translation_routing_key
+from speechmq_schemas import Names, stream_routing_key
+from speechmq_schemas.routing import START_ROUTING_KEY, TEMPORARY_KEY_ROUTING_KEY
 
 from ..settings import BrokerSettings
 
@@ -24,9 +24,8 @@ QueueType = Literal["quorum", "classic"]
 # -1 means "unlimited" to 4.0 and "drop at once" to 3.10.
 DELIVERY_LIMIT = 1_000_000
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
-
-# StreamFailed is not among them: admission publishes it too, for starts that it refuses.
-STATE_EVENTS = ("FinalTranscript", "AudioGap", "StreamDetached", "StreamEnded")
+# Who asks does not wait for longer; what no worker took by then is of no use to anybody.
+REQUEST_TTL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,12 @@ def shared(names: Names, queue_type: QueueType) -> Topology:
             Queue(names.start, replicated),
             Queue(names.early, {**replicated, "x-single-active-consumer": True}),
             Queue(names.claims, {**replicated, "x-consumer-timeout": ONE_YEAR_MS}),
+            Queue(names.temporary_key, {**replicated, "x-message-ttl": REQUEST_TTL_MS}),
             Queue(names.dead, replicated),
         ),
         bindings=(
             Binding(names.start, names.inbound, START_ROUTING_KEY),
+            Binding(names.temporary_key, names.inbound, TEMPORARY_KEY_ROUTING_KEY),
             Binding(names.early, names.unrouted),
         ),
     )
@@ -141,7 +142,6 @@ class StreamTopology:
     stream: Queue
     state: Queue
     memo: Queue
-    checkpoints: tuple[Binding, ...]
     inbound: Binding
 
 
@@ -176,13 +176,10 @@ def per_stream(
     last_value = {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms}
     state = Queue(names.state(stream_id), last_value)
     memo = Queue(names.memo(stream_id), last_value)
-    keys = [event_routing_key(name, stream_id) for name in STATE_EVENTS]
-    keys.append(translation_routing_key("FinalTranslation", ANY_LANGUAGE, stream_id))
     return StreamTopology(
         stream,
         state,
         memo,
-        tuple(Binding(state.name, names.events, key) for key in keys),
         Binding(stream.name, names.inbound, stream_routing_key(stream_id)),
     )
 

@@ -44,7 +44,12 @@ class Wishes:
 
 
 def start_stream(
-    stream_id: str, recording: Recording | EncodedRecording, config: Mapping[str, Any]
+    stream_id: str,
+    recording: Recording | EncodedRecording,
+    config: Mapping[str, Any],
+    *,
+    credential: str | None = None,
+    region: str | None = None,
 ) -> StartStream:
     """Raises ``RequestError`` that names each field that the contract does not allow."""
     body = {
@@ -52,6 +57,8 @@ def start_stream(
         "audio_format": recording.audio_format,
         "transcription_config": config,
     }
+    chosen = {"credential": credential, "region": region}
+    body |= {name: value for name, value in chosen.items() if value is not None}
     try:
         return StartStream.model_validate_json(json.dumps(body))
     except ValidationError as error:

@@ -19,7 +19,9 @@ from speechmq.tasks import task_group
 from speechmq_schemas import Names
 
 EMULATOR = "speechmq_emulator"
-EMULATOR_READY = "speechmq-emulator: listening on "
+LISTENING = "speechmq-emulator: listening on "
+EMULATOR_READY = "speechmq-emulator: http on "  # behind the other
+UPSTREAM_SECTION = "SPEECHMQ_UPSTREAM__"
 WORKER_READY = "speechmq: worker ready"
 
 
@@ -34,6 +36,7 @@ class Stack:
     amqp_url: str
     upstream_url: str
     api_key: str
+    management_url: str
     given: bool = False
 
 
@@ -52,9 +55,17 @@ async def running_stack(
     tell("starting RabbitMQ")
     async with private_broker(tell=tell) as broker:
         tell(f"{broker}; starting the emulator")
-        async with running(emulator(engine, api_key), log=log) as (upstream, line):
-            upstream_url = line.removeprefix(EMULATOR_READY).strip()
-            stack = Stack(broker.url, upstream_url, api_key, isinstance(broker, GivenBroker))
+        urls: list[str] = []
+
+        def note(program: str, line: str) -> None:
+            if line.startswith(LISTENING):
+                urls.append(line.removeprefix(LISTENING).strip())
+            log(program, line)
+
+        async with running(emulator(engine, api_key), log=note) as (upstream, line):
+            management_url = f"{line.removeprefix(EMULATOR_READY).strip()}/v1"
+            given = isinstance(broker, GivenBroker)
+            stack = Stack(broker.url, urls[0], api_key, management_url, given)
             tell("starting the worker")
             async with (
                 running(worker(stack, os.environ), log=log) as (at_work, _),
@@ -70,15 +81,19 @@ def emulator(engine: str, api_key: str) -> Program:
 
 
 def worker(stack: Stack, inherited: Mapping[str, str]) -> Program:
-    """A worker with the settings that the caller's environment gives it, but on this stack."""
+    """A worker with the settings that the caller's environment gives it, but on this stack: none
+    of the caller's accounts, regions and proxies is for it."""
+    others = {key: inherited[key] for key in inherited if not key.startswith(UPSTREAM_SECTION)}
     settings = {
         "SPEECHMQ_BROKER__URL": stack.amqp_url,
         "SPEECHMQ_BROKER__NAMESPACE": Names().namespace,
         "SPEECHMQ_UPSTREAM__URL": stack.upstream_url,
         "SPEECHMQ_UPSTREAM__API_KEY": stack.api_key,
+        "SPEECHMQ_UPSTREAM__MANAGEMENT_URL": stack.management_url,
+        "SPEECHMQ_UPSTREAM__PROXY": "direct",
     }
     command = (sys.executable, "-m", "speechmq.cli", "worker")
-    return Program("worker", command, WORKER_READY, {**inherited, **settings})
+    return Program("worker", command, WORKER_READY, {**others, **settings})
 
 
 @asynccontextmanager

@@ -151,6 +151,7 @@ class Lifecycle:
         self._put_off_rollover(silence(Timer.START, self._limits).reason, now)
 
     def _put_off_rollover(self, reason: str, now: float) -> None:
+        self._succession.put_off()
         self._journal.warn("rollover_failed", f"{reason}; the session goes on for now")
         self._timers.stop(Timer.STANDBY, Timer.SWITCH)
         self._timers.set(Timer.ROLLOVER, now + self._limits.rollover_wait)
@@ -180,7 +181,7 @@ class Lifecycle:
         self._end_audio(now)
 
     def _suspended(self, now: float) -> None:
-        self._succession.outlive(now)
+        self._succession.rest(now)
         self._leave_session()
         self._succession.resumes = "suspended"
         self.state = State.SUSPENDED

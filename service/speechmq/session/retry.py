@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .spec import Limits
 from .timers import Timer
 
+FIRST_REGION = 0
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 
@@ -30,7 +31,9 @@ TERMINAL_ERRORS = frozenset(
         "undecodable_audio",
     }
 )
-TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405})
+TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 422})
+# What keeps a stream from every region alike: another is no better.
+EVERYWHERE_ERRORS = frozenset({QUOTA_ERROR, "key_unavailable"})
 # What says that a place, and not the session, is in trouble; another region may be well.
 ELSEWHERE_CODES = frozenset({1001, 1012, 1013, 4013})
 
@@ -68,8 +71,10 @@ class Failure:
     @property
     def is_local_to_region(self) -> bool:
         """Whether the next region is worth a try: it was not reached, or said that it is down."""
+        if self.is_quota or self.code in EVERYWHERE_ERRORS:
+            return False
         never_began = not self.began and not self.is_busy
-        return not self.is_quota and (never_began or self.close_code in ELSEWHERE_CODES)
+        return never_began or self.close_code in ELSEWHERE_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,17 @@ def decide(
     return RetryAfter(_pause(failure, attempt, jitter))
 
 
+def region_after(decision: Decision, region: int, *, regions: int, was_healthy: bool) -> int:
+    """Where the next try is made, of a session that was lost in ``region``.
+
+    The first region is the one to prefer. A stream that was led away from it, and lived well for a
+    while, tries it again; if it still is in trouble, it is left again at once.
+    """
+    if was_healthy and region != FIRST_REGION:
+        return FIRST_REGION
+    return (region + 1) % regions if isinstance(decision, TryElsewhere) else region
+
+
 def _pause(failure: Failure, attempt: int, jitter: float) -> float:
     return _asked_for(jitter) if failure.is_busy else _backoff(attempt, jitter)
 
@@ -143,26 +159,38 @@ def silence(timer: Timer, limits: Limits) -> Failure:
 class Attempts:
     """Counts failures; a session that lived for long enough wipes out those before it.
 
-    ``region`` is the place in the list of allowed regions that the next try is made in.
+    ``region`` is the place in the list of allowed regions that the next try is made in. A session
+    that is planned, and not forced by a loss, goes to the first.
     """
 
-    __slots__ = ("_failures", "_jitter", "_limits", "_regions", "region")
+    __slots__ = (
+        "_failures",
+        "_has_failed_in_first",
+        "_jitter",
+        "_limits",
+        "_planned",
+        "_regions",
+        "region",
+    )
 
     def __init__(self, limits: Limits, jitter: Callable[[], float], *, regions: int = 1) -> None:
         self._limits = limits
         self._jitter = jitter
         self._regions = regions
         self._failures = 0
-        self.region = 0
+        self.region = self._planned = FIRST_REGION
+        self._has_failed_in_first = False
 
-    def forgive(self, lived: float) -> None:
-        """A session has lived for so many seconds."""
-        if lived >= self._limits.healthy_after:
+    def forgive(self, lived: float) -> bool:
+        """Whether a session that lived for so many seconds was healthy."""
+        was_healthy = lived >= self._limits.healthy_after
+        if was_healthy:
             self._failures = 0
+        return was_healthy
 
     def delay_after(self, failure: Failure, *, lived: float) -> float | None:
         """Seconds until the next try, or nothing; ``lived`` is how long the session did."""
-        self.forgive(lived)
+        was_healthy = self.forgive(lived)
         self._failures += not failure.is_quota
         decision = decide(
             failure,
@@ -173,6 +201,27 @@ class Attempts:
         )
         if isinstance(decision, GiveUp):
             return None
-        if isinstance(decision, TryElsewhere):
-            self.region = (self.region + 1) % self._regions
+        self.region = region_after(
+            decision, self.region, regions=self._regions, was_healthy=was_healthy
+        )
         return decision.delay
+
+    # -- planned sessions ------------------------------------------------------------------------
+
+    def return_to_first(self) -> None:
+        """No session serves the stream for now, so its next one may begin anywhere."""
+        self.region = FIRST_REGION
+
+    def plan(self) -> int:
+        """The region of a session beside the present one: the first, or where the stream is now
+        if the last one that was planned failed in the first."""
+        self._planned = self.region if self._has_failed_in_first else FIRST_REGION
+        return self._planned
+
+    def plan_failed(self) -> None:
+        """The session that was planned did not come about."""
+        self._has_failed_in_first = self._planned == FIRST_REGION
+
+    def plan_succeeded(self) -> None:
+        """The session that was planned serves the stream now."""
+        self.region, self._has_failed_in_first = self._planned, False

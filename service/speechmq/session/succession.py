@@ -139,8 +139,13 @@ class Succession:
         """The session is lost; seconds until the next try, or nothing if there is none."""
         return self._attempts.delay_after(failure, lived=self._lived(now))
 
-    def outlive(self, now: float) -> None:
-        """The session is over as it was meant to be: what failed before it may be forgiven."""
+    def rest(self, now: float) -> None:
+        """The session is over as it was meant to be, and none follows for now."""
+        self._outlive(now)
+        self._attempts.return_to_first()
+
+    def _outlive(self, now: float) -> None:
+        """What failed before the session may be forgiven."""
         self._attempts.forgive(self._lived(now))
 
     def _lived(self, now: float) -> float:
@@ -163,7 +168,7 @@ class Succession:
         if self._is_preparing:
             return False
         self._is_preparing = True
-        self._emit(OpenStandby(self._attempts.region, self._config()))
+        self._emit(OpenStandby(self._attempts.plan(), self._config()))
         return True
 
     def prepared(self, started: RecognitionStarted) -> None:
@@ -178,6 +183,10 @@ class Succession:
             self._emit(CloseStandby())
         self.forget_standby()
 
+    def put_off(self) -> None:
+        """The next session did not come about in time; another is tried later."""
+        self._attempts.plan_failed()
+
     def forget_standby(self) -> bool:
         """Whether there was one, or one on its way."""
         was_wanted, self._is_preparing = self._is_preparing, False
@@ -189,7 +198,8 @@ class Succession:
         if self._standby is None:
             raise TransitionError("local", "none", "a switch to a session that is not ready")
         started = self._standby
-        self.outlive(now)
+        self._outlive(now)
+        self._attempts.plan_succeeded()
         self.forget_standby()
         self._emit(SwitchToStandby())
         self.resumes = reason

@@ -9,18 +9,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidProxy,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
 )
 from yarl import URL
 
 from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
-from ..settings import UpstreamSettings
+from ..upstream_settings import UpstreamSettings
 from .messages import Received, UnknownReceived, decode
+from .network import PROXY_SETTING, PROXY_UNUSABLE, Network
+from .regions import shown
 
 ABNORMAL_CLOSURE = 1006
 
@@ -53,39 +58,61 @@ def lost(error: ConnectionClosed) -> UpstreamLost:
     return UpstreamLost(error.rcvd.code, error.rcvd.reason or "upstream closed the connection")
 
 
-@asynccontextmanager
-async def open_connection(settings: UpstreamSettings, url: str) -> AsyncIterator[Connection]:
-    """A connection to ``url``. Closes the socket on every way out.
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """Where to connect and how; ``app`` tags the account's usage, ``key_setting`` is what to mend
+    when the key is refused."""
 
-    Raises ``HandshakeRefused`` or ``UpstreamUnreachable``. Compression is off: audio does not
-    shrink, and trying costs more CPU than everything else.
+    url: str
+    settings: UpstreamSettings
+    network: Network
+    app: str | None
+    key_setting: str
+
+    @property
+    def session_url(self) -> str:
+        url = URL(self.url)
+        return str(url.update_query({"sm-app": self.app}) if self.app else url)
+
+
+@asynccontextmanager
+async def open_connection(dialling: Dialling, key: SecretStr | None) -> AsyncIterator[Connection]:
+    """A connection, opened with ``key``. Closes the socket on every way out.
+
+    Raises ``HandshakeRefused`` or ``UpstreamUnreachable``.
     """
-    try:
-        socket = await connect(
-            str(_session_url(url, settings.app)),
-            additional_headers=_authorization(settings),
-            compression=None,
-            open_timeout=settings.connect_timeout,
-            ping_interval=settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            close_timeout=1.0,
-            max_size=settings.max_message_bytes,
-        )
-    except InvalidStatus as error:
-        raise HandshakeRefused(url, error.response.status_code) from error
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise UpstreamUnreachable(f"no connection to {url}: {error}") from error
+    socket = await _dial(dialling, key)
     try:
         yield Connection(socket)
     finally:
         await socket.close()
 
 
-def _session_url(url: str, app: str | None) -> URL:
-    return URL(url).update_query({"sm-app": app}) if app else URL(url)
+async def _dial(dialling: Dialling, key: SecretStr | None) -> ClientConnection:
+    settings, url = dialling.settings, shown(dialling.url)
+    try:
+        return await connect(
+            dialling.session_url,
+            additional_headers=_authorization(key),
+            compression="deflate" if settings.compression else None,
+            open_timeout=settings.connect_timeout,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            close_timeout=1.0,
+            max_size=settings.max_message_bytes,
+            **dialling.network.websocket_options(dialling.url),
+        )
+    except InvalidStatus as error:
+        status = error.response.status_code
+        raise HandshakeRefused(url, status, dialling.key_setting) from error
+    except (InvalidProxy, ImportError):
+        raise UpstreamUnreachable(f"no connection to {url}: {PROXY_UNUSABLE}") from None
+    except ProxyError as error:
+        reason = f"{error}; check {PROXY_SETTING} and that the proxy may connect there"
+        raise UpstreamUnreachable(f"no connection to {url}: {reason}") from error
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+        raise UpstreamUnreachable(f"no connection to {url}: {error}") from error
 
 
-def _authorization(settings: UpstreamSettings) -> dict[str, str]:
-    if settings.api_key is None:
-        return {}
-    return {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+def _authorization(key: SecretStr | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}

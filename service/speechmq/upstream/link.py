@@ -10,7 +10,15 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
-from ..errors import AccountFull, HandshakeRefused, UpstreamLost, UpstreamUnreachable, first_error
+from ..errors import (
+    AccountFull,
+    HandshakeRefused,
+    KeyRefused,
+    KeyUnavailable,
+    UpstreamLost,
+    UpstreamUnreachable,
+    first_error,
+)
 from ..session.inputs import ConnectionFailed, ConnectionLost, ConnectionOpened, Input
 from .connection import ABNORMAL_CLOSURE, Connection
 from .messages import MalformedMessage
@@ -46,9 +54,9 @@ class Link:
             async with connect as connection:
                 self._deliver(self, ConnectionOpened())
                 self._deliver(self, await self._converse(connection))
-        except HandshakeRefused as error:
+        except (HandshakeRefused, KeyRefused) as error:
             self._deliver(self, ConnectionFailed(str(error), error.status))
-        except AccountFull as error:
+        except (AccountFull, KeyUnavailable) as error:
             self._deliver(self, ConnectionFailed(str(error), code=error.code))
         except UpstreamUnreachable as error:
             self._deliver(self, ConnectionFailed(str(error)))

@@ -45,7 +45,8 @@ def test_upstream_url_that_is_none_is_refused(url: str, monkeypatch: pytest.Monk
         Settings.load()
     assert str(caught.value) == (
         "the settings cannot be used: SPEECHMQ_UPSTREAM__URL: "
-        "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…"
+        "Value error, must be a WebSocket URL: ws://host:port/v2 or wss://…, "
+        "or one of eu, us, global"
     )
 
 

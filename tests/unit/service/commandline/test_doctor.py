@@ -18,10 +18,10 @@ from speechmq.commandline.doctor.upstream import (
     handshake_finding,
     quota_finding,
     session_finding,
-    shown,
 )
 from speechmq.errors import HandshakeRefused, UpstreamUnreachable
 from speechmq.upstream.messages import InfoReceived
+from speechmq.upstream.regions import shown
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 
@@ -118,8 +118,12 @@ URL = "wss://host/v2?jwt=secret"
 @pytest.mark.parametrize(
     ("error", "check", "told"),
     [
-        (HandshakeRefused(URL, 401), "upstream handshake", "HTTP status 401: the key is not valid"),
-        (HandshakeRefused(URL, 418), "upstream handshake", "HTTP status 418: it refuses us"),
+        (
+            HandshakeRefused(URL, 401, "KEY"),
+            "upstream handshake",
+            "HTTP status 401: the key is not valid",
+        ),
+        (HandshakeRefused(URL, 418, "KEY"), "upstream handshake", "HTTP status 418: it refuses us"),
         (
             caused_by(UpstreamUnreachable(URL), TimeoutError()),
             "upstream handshake",

@@ -54,6 +54,16 @@ def test_start_survives_the_way_to_the_worker_with_unknown_fields() -> None:
     }
 
 
+def test_start_names_the_credential_and_the_region_that_are_asked_for() -> None:
+    start = start_stream("a", RECORDING, {"language": "en"}, credential="clinic", region="eu")
+    assert (start.credential, start.region) == ("clinic", "eu")
+
+
+def test_credential_that_is_no_name_is_refused() -> None:
+    with pytest.raises(RequestError, match="credential: String should match pattern"):
+        start_stream("a", RECORDING, {"language": "en"}, credential="two words")
+
+
 def test_start_is_refused_with_every_wrong_field() -> None:
     with pytest.raises(RequestError) as raised:
         start_stream("a", RECORDING, Wishes("", 9.0, 3.0).over({}))

@@ -10,7 +10,7 @@ from speechmq.dev.demo import demo_request, directions, find_sample
 from speechmq.dev.stack import Stack, worker
 from speechmq.errors import RecordingError
 
-STACK = Stack("amqp://u:p$w@127.0.0.1:1/", "ws://127.0.0.1:2/v2", "key")
+STACK = Stack("amqp://u:p$w@127.0.0.1:1/", "ws://127.0.0.1:2/v2", "key", "http://127.0.0.1:3/v1")
 
 
 def test_directions_can_be_copied_into_a_shell() -> None:
@@ -64,6 +64,10 @@ def test_worker_of_the_stack_has_the_callers_settings_but_for_where_things_are()
         "SPEECHMQ_BROKER__URL": "amqp://production/",
         "SPEECHMQ_BROKER__NAMESPACE": "other",
         "SPEECHMQ_UPSTREAM__API_KEY": "a real one",
+        "SPEECHMQ_UPSTREAM__API_KEY_FILE": "/a/real/one",
+        "SPEECHMQ_UPSTREAM__FALLBACK_URLS": '["eu"]',
+        "SPEECHMQ_UPSTREAM__CREDENTIALS__CLINIC__API_KEY": "a real one",
+        "SPEECHMQ_UPSTREAM__PROXY": "http://proxy",
     }
     assert worker(STACK, inherited).environment == {
         "SPEECHMQ_SESSION__WINDOW": "2",
@@ -71,4 +75,6 @@ def test_worker_of_the_stack_has_the_callers_settings_but_for_where_things_are()
         "SPEECHMQ_BROKER__NAMESPACE": "speechmq",
         "SPEECHMQ_UPSTREAM__URL": "ws://127.0.0.1:2/v2",
         "SPEECHMQ_UPSTREAM__API_KEY": "key",
+        "SPEECHMQ_UPSTREAM__MANAGEMENT_URL": "http://127.0.0.1:3/v1",
+        "SPEECHMQ_UPSTREAM__PROXY": "direct",
     }

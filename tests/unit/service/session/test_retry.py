@@ -18,6 +18,7 @@ from speechmq.session.retry import (
     RetryAfter,
     TryElsewhere,
     decide,
+    region_after,
     silence,
 )
 from speechmq.session.spec import Limits
@@ -131,6 +132,7 @@ def test_region_that_is_full_is_left_and_when_all_are_they_are_given_five_second
         (error("session_timeout"), RetryAfter(0.25)),
         (lost(1011, began=False), RetryAfter(10.0)),
         (error("job_error", began=False), RetryAfter(10.0)),
+        (error("key_unavailable", began=False), RetryAfter(0.25)),
     ],
     ids=str,
 )
@@ -218,4 +220,60 @@ def test_attempts_go_round_the_regions_and_stay_where_a_session_lived() -> None:
         (0.5, 0),
         (1.0, 1),
     ]
-    assert (tries.delay_after(lost(1012), lived=60.0), tries.region) == (0.0, 2)
+    assert (tries.delay_after(lost(1012), lived=60.0), tries.region) == (0.0, 0)
+
+
+# -- the first region ------------------------------------------------------------------------------
+
+SAME, NEXT = RetryAfter(1.0), TryElsewhere(0.0)
+
+
+@pytest.mark.parametrize(
+    ("decision", "region", "was_healthy", "expected"),
+    [
+        (SAME, 0, False, 0),
+        (SAME, 0, True, 0),
+        (NEXT, 0, False, 1),
+        (NEXT, 0, True, 1),
+        (SAME, 1, False, 1),
+        (SAME, 1, True, 0),
+        (NEXT, 1, False, 2),
+        (NEXT, 1, True, 0),
+        (SAME, 2, True, 0),
+        (NEXT, 2, False, 0),
+    ],
+)
+def test_stream_that_was_led_away_tries_the_first_region_after_a_healthy_stretch(
+    decision: Decision, region: int, was_healthy: bool, expected: int
+) -> None:
+    assert region_after(decision, region, regions=3, was_healthy=was_healthy) == expected
+
+
+def test_first_region_that_still_is_in_trouble_is_left_at_once() -> None:
+    tries = Attempts(LIMITS, jitter=lambda: 0.0, regions=2)
+    assert (tries.delay_after(unreachable(), lived=0.0), tries.region) == (0.0, 1)
+    assert (tries.delay_after(lost(1006), lived=60.0), tries.region) == (0.125, 0)
+    assert (tries.delay_after(unreachable(), lived=0.0)) == 0.125
+    assert tries.region == 1
+
+
+def test_planned_session_goes_to_the_first_region_and_to_the_present_one_when_it_failed() -> None:
+    tries = Attempts(LIMITS, jitter=lambda: 0.0, regions=2)
+    tries.delay_after(unreachable(), lived=0.0)
+    planned = []
+    for _ in range(3):
+        planned.append(tries.plan())
+        tries.plan_failed()
+    assert (planned, tries.region) == ([0, 1, 0], 1)
+    assert tries.plan() == 1
+    tries.plan_succeeded()
+    assert (tries.region, tries.plan()) == (1, 0)
+    tries.plan_succeeded()
+    assert tries.region == 0
+
+
+def test_stream_without_a_session_begins_in_the_first_region() -> None:
+    tries = Attempts(LIMITS, jitter=lambda: 0.0, regions=2)
+    tries.delay_after(unreachable(), lived=0.0)
+    tries.return_to_first()
+    assert tries.region == 0

@@ -126,12 +126,31 @@ def test_warning_of_a_session_that_ends_anyway_opens_nothing() -> None:
     assert drive(stream, RUNS_OUT) == [Publish(warning, 2)]
 
 
-def test_next_session_is_opened_where_the_present_one_lives() -> None:
+def displaced_stream() -> Stream:
+    """A stream that could not begin in the first of its two regions."""
     stream = new_stream(regions=2)
     stream.open(0.0)
     drive(stream, ConnectionFailed("no route"))
     resume(stream, "u1", now=0.0)
-    assert drive(stream, RUNS_OUT)[-1] == OpenStandby(1, SPEC.transcription_config)
+    return stream
+
+
+def test_next_session_is_opened_in_the_first_region_which_may_be_well_again() -> None:
+    stream = displaced_stream()
+    assert drive(stream, RUNS_OUT)[-1] == OpenStandby(0, SPEC.transcription_config)
+    drive(stream, READY)
+    switched = drive(stream, PAUSE)
+    assert SwitchToStandby() in switched
+    drive(stream, ConnectionLost(1006, "gone"), now=5.0)
+    assert drive(stream, DeadlinePassed(), now=6.0)[-1] == OpenConnection(0)
+
+
+def test_next_session_is_opened_where_the_present_one_lives_when_the_first_region_failed() -> None:
+    stream = displaced_stream()
+    drive(stream, RUNS_OUT, StandbyLost("no route"))
+    assert drive(stream, DeadlinePassed(), now=30.0) == [OpenStandby(1, SPEC.transcription_config)]
+    drive(stream, StandbyLost("no route"), now=31.0)
+    assert drive(stream, DeadlinePassed(), now=61.0) == [OpenStandby(0, SPEC.transcription_config)]
 
 
 def test_next_session_is_told_of_the_voices_and_knows_them() -> None:

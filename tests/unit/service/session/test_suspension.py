@@ -14,6 +14,7 @@ from tests.support.streams import (
     drive,
     end,
     final,
+    new_stream,
     resume,
     started_stream,
     word,
@@ -94,6 +95,19 @@ def test_session_without_audio_is_ended_covers_all_and_is_given_up() -> None:
     assert drive(stream, Published(3), now=22.0) == [Acknowledge(2)]
     assert stream.state is State.SUSPENDED
     assert stream.deadline == 301.0
+
+
+def test_stream_that_wakes_begins_in_the_first_region_again() -> None:
+    stream = new_stream(regions=2, suspend_after=20.0)
+    assert stream.open(0.0) == [OpenConnection(0)]
+    drive(stream, ConnectionFailed("no route"))
+    resume(stream, "u1", now=0.0)
+    drive(stream, DeadlinePassed(), now=20.0)
+    drive(stream, TranscriptEnded(), Published(3), now=21.0)
+    assert stream.state is State.SUSPENDED
+    assert drive(stream, chunk(1), now=22.0) == [OpenConnection(0)]
+    drive(stream, ConnectionFailed("no route"), now=22.0)
+    assert drive(stream, DeadlinePassed(), now=22.0) == [OpenConnection(1)]
 
 
 def test_session_that_heard_nothing_is_suspended_too() -> None:

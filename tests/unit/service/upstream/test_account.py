@@ -1,5 +1,6 @@
 import pytest
 
+from speechmq.errors import AccountFull
 from speechmq.upstream.account import HOLD, Account
 
 
@@ -56,8 +57,9 @@ def test_hold_begins_anew_with_each_refusal(account: Account, clock: Clock) -> N
 
 
 def test_session_that_ends_makes_room(account: Account) -> None:
+    account.enter()
     account.told(2, 2)
-    account.left()
+    account.leave(began=True)
     assert not account.is_full
 
 
@@ -66,3 +68,33 @@ def test_room_that_is_told_of_does_not_end_a_hold(account: Account) -> None:
     account.refused()
     account.told(1, 2)
     assert account.is_full
+
+
+def test_session_that_never_began_leaves_no_room_behind(account: Account) -> None:
+    """It never had a place: the next try would be refused as well."""
+    account.enter()
+    account.refused()
+    account.leave(began=False)
+    assert account.is_full
+
+
+def test_worker_opens_as_many_sessions_as_its_limit_allows(clock: Clock) -> None:
+    account = Account(clock, name="clinic", limit=2)
+    account.enter()
+    assert not account.is_full
+    account.enter()
+    with pytest.raises(AccountFull) as caught:
+        account.enter()
+    assert str(caught.value) == (
+        "this worker's 2 sessions of credential 'clinic' are all in use; audio waits in the queue"
+    )
+    account.leave(began=False)
+    account.enter()
+    assert account.sessions == 2
+
+
+def test_no_session_is_opened_while_the_account_is_full(account: Account) -> None:
+    account.told(3, 2)
+    with pytest.raises(AccountFull, match=r"^the concurrent sessions of credential 'default' "):
+        account.enter()
+    assert account.sessions == 0

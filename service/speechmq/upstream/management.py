@@ -1,0 +1,90 @@
+"""The management API, as far as it makes temporary keys: one HTTP request, its errors translated.
+
+A key is in no log and in no error: what the API answers is read, and never quoted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import msgspec
+from pydantic import SecretStr
+
+from ..errors import KeyRefused, KeyUnavailable
+from .network import PROXY_UNUSABLE, Network
+
+# Another try may help behind these; other answers of 400 to 499 are final.
+PASSING = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+
+
+class _Created(msgspec.Struct):
+    key_value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementApi:
+    """``url`` ends in the version, ``/v1``; ``key_setting`` is what to mend when a key is refused.
+
+    ``timeout`` in seconds is for the whole of a request.
+    """
+
+    network: Network
+    url: str
+    api_key: SecretStr
+    key_setting: str
+    timeout: float
+
+    async def create_key(self, ttl: int, client_ref: str | None = None) -> SecretStr:
+        """A key that opens Realtime sessions for ``ttl`` seconds.
+
+        Raises ``KeyRefused`` or ``KeyUnavailable``. Cancelling may leave a key that nobody has.
+        """
+        wanted: dict[str, Any] = {"ttl": ttl}
+        if client_ref is not None:
+            wanted["client_ref"] = client_ref
+        try:
+            async with asyncio.timeout(self.timeout), self._client() as client:
+                answer = await client.post(
+                    f"{self.url.rstrip('/')}/api_keys",
+                    params={"type": "rt"},
+                    json=wanted,
+                    headers=self._headers(),
+                    timeout=self.timeout,
+                )
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise KeyUnavailable(self.url, f"no answer within {self.timeout:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise KeyUnavailable(self.url, str(error) or type(error).__name__) from error
+        return self._key_of(answer)
+
+    def _client(self) -> httpx.AsyncClient:
+        try:
+            return self.network.http_client()
+        except (ValueError, ImportError):
+            raise KeyUnavailable(self.url, PROXY_UNUSABLE) from None
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+
+    def _key_of(self, answer: httpx.Response) -> SecretStr:
+        status = answer.status_code
+        if answer.is_client_error and status not in PASSING:
+            raise KeyRefused(self.url, status, self.key_setting)
+        if not answer.is_success:
+            raise KeyUnavailable(self.url, f"HTTP status {status}")
+        try:
+            created = msgspec.json.decode(answer.content, type=_Created)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise KeyUnavailable(self.url, "its answer holds no key_value") from None
+        return SecretStr(created.key_value)
