@@ -29,6 +29,7 @@ from .commands import (
 )
 from .config import (
     AudioEventsConfig,
+    FileAudioFormat,
     MidSessionConfig,
     RawAudioFormat,
     TranscriptionConfig,
@@ -77,6 +78,7 @@ __all__ = [
     "EndStream",
     "Event",
     "FieldError",
+    "FileAudioFormat",
     "FinalTranscript",
     "FinalTranslation",
     "ForceEndOfUtterance",

@@ -9,8 +9,8 @@ from pydantic import Field
 from .base import ContractModel
 from .config import (
     AudioEventsConfig,
+    AudioFormat,
     MidSessionConfig,
-    RawAudioFormat,
     TranscriptionConfig,
     TranslationConfig,
 )
@@ -42,7 +42,7 @@ class StartStream(Command):
     """Opens a stream. Audio may follow at once, without waiting for an answer."""
 
     stream_id: StreamId
-    audio_format: RawAudioFormat
+    audio_format: AudioFormat
     transcription_config: TranscriptionConfig
     translation_config: TranslationConfig | None = None
     audio_events_config: AudioEventsConfig | None = None

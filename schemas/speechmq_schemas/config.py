@@ -17,9 +17,14 @@ from pydantic_core import PydanticCustomError
 from .base import ContractModel, NonEmpty, OpenModel
 from .errors import MAX_PATH, excerpt
 
-Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 
-BYTES_PER_SAMPLE: dict[Encoding, int] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1}
+BYTES_PER_SAMPLE: dict[Encoding, int] = {
+    "pcm_s16le": 2,
+    "pcm_f32le": 4,
+    "mulaw": 1,
+    "alaw": 1,
+}
 
 MAX_SPEAKER_IDENTIFIERS = 50
 OWN_LABEL = r"^(S[0-9]+|UU|\s+.*|\S+.*\s+)$"
@@ -31,6 +36,28 @@ class RawAudioFormat(ContractModel):
     type: Literal["raw"] = "raw"
     encoding: Encoding
     sample_rate: Annotated[int, Field(ge=8_000, le=48_000, description="Samples per second")]
+
+
+class FileAudioFormat(ContractModel):
+    """The bytes of an audio file, cut anywhere: WAV, MP3, AAC (ADTS), Ogg, WebM, FLAC, AMR, or MP4
+    in fragments."""
+
+    type: Literal["file"]
+
+
+def _raw_or_file(value: object) -> str | None:
+    kind = value.get("type", "raw") if isinstance(value, dict) else getattr(value, "type", None)
+    return f"({kind})" if kind in ("raw", "file") else None
+
+
+AudioFormat = Annotated[
+    Annotated[RawAudioFormat, Tag("(raw)")] | Annotated[FileAudioFormat, Tag("(file)")],
+    Discriminator(
+        _raw_or_file,
+        custom_error_type="audio_type",
+        custom_error_message="An audio format has the type 'raw' or 'file'",
+    ),
+]
 
 
 class AdditionalVocab(OpenModel):

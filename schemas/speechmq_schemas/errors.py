@@ -12,8 +12,8 @@ from pydantic import ValidationError
 MAX_FIELDS = 20
 MAX_PATH = 200
 
-# How `config.VocabEntry` tells its two kinds apart; pydantic puts it into the location.
-_NOT_IN_PATHS = frozenset({"(word)", "(entry)"})
+# How `config` tells kinds of one field apart; pydantic puts it into the location.
+_NOT_IN_PATHS = frozenset({"(word)", "(entry)", "(raw)", "(file)"})
 
 
 def excerpt(text: str, limit: int) -> str:

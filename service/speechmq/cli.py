@@ -14,6 +14,7 @@ import typer
 from aio_pika.abc import AbstractConnection
 from rich.console import Console
 
+from speechmq.commandline.audio_file import read_audio_file
 from speechmq.commandline.caption_formats import Format, format_of
 from speechmq.commandline.caption_output import CaptionFile, CaptionStream, Output
 from speechmq.commandline.connection import connected
@@ -31,7 +32,6 @@ from speechmq.commandline.options import (
     tell,
     told,
 )
-from speechmq.commandline.recording import read_recording
 from speechmq.commandline.report import show_result
 from speechmq.commandline.request import (
     Wishes,
@@ -84,7 +84,7 @@ class Engine(StrEnum):
 
 @app.command(epilog=f"{EXIT_CODES} Latencies in the summary. {DEFINITIONS}")
 def send(  # noqa: PLR0913, PLR0917  # each is an option
-    file: Annotated[Path, typer.Argument(help="A WAV file: mono; 16-bit PCM, float or µ-law.")],
+    file: Annotated[Path, typer.Argument(help="Any audio file: WAV, MP3, AAC, Ogg, WebM, FLAC …")],
     stream_id: Annotated[str | None, typer.Option(help="A new one if not given.")] = None,
     language: Annotated[str | None, typer.Option(help="[default: en]")] = None,
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="1 is real time.")] = 1.0,
@@ -114,7 +114,7 @@ def send(  # noqa: PLR0913, PLR0917  # each is an option
     Ctrl-C ends the stream cleanly; a second one leaves at once.
     """
     with told():
-        recording = read_recording(file)
+        recording = read_audio_file(file)
         wishes = Wishes(language, max_delay, end_of_utterance)
         name = new_stream_id(file, secrets.token_hex(3)) if stream_id is None else stream_id
         start = start_stream(

@@ -107,6 +107,10 @@ class UpstreamLost(UpstreamError):
         self.reason = reason
 
 
+class UndecodableAudio(SpeechmqError):
+    """The bytes of a file that cannot be decoded; the text is the second half of a sentence."""
+
+
 class TransitionError(SpeechmqError):
     """An input that the session's table does not allow. ``side`` is ``local`` or ``upstream``."""
 

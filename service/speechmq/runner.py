@@ -204,7 +204,7 @@ class Runner:
         spec = self.stream.spec
         audio_format = {
             "type": "raw",
-            "encoding": spec.encoding,
+            "encoding": spec.upstream_encoding,
             "sample_rate": spec.sample_rate,
         }
         return start_recognition(

@@ -64,6 +64,8 @@ class SessionSettings(Section):
     """Audio under way to upstream, not yet confirmed"""
     window_chunks: Count = 512
     """The same, in chunks"""
+    coalesce: Annotated[float, Field(ge=0, le=5)] = 0.1
+    """Small chunks are put together up to this length while upstream has yet to confirm others"""
     prefetch: Annotated[int, Field(ge=20, le=65_535)] = 1000
     """Unacknowledged messages of one stream that a worker holds in memory"""
     resume_context: Annotated[float, Field(ge=0, le=10)] = 0.5

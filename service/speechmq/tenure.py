@@ -25,10 +25,10 @@ from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
 from .broker.topology import StreamTopology, per_stream
 from .errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned
+from .making import decoder_for, spec_of
 from .runner import Runner
 from .session.memo import Memo
 from .session.outputs import Outcome
-from .session.spec import StreamSpec
 from .session.status import Status, status_of
 from .session.stream import Stream
 from .settings import Settings
@@ -274,14 +274,16 @@ class Tenure:
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
     ) -> Outcome:
         access = self._upstream.access(self._start)
+        spec = spec_of(self._start)
         stream = Stream(
-            spec_of(self._start),
+            spec,
             self._settings.session.limits(),
             now=self._clock(),
             jitter=self._jitter,
             checkpoint=takeover.checkpoint,
             memo=memo,
             regions=access.regions,
+            decoder=decoder_for(spec, takeover.checkpoint, memo),
         )
         self.observer.began(
             stream,
@@ -363,21 +365,3 @@ class Tenure:
 
     def _wall_milliseconds(self) -> int:
         return int(self._wall_clock() * 1000)
-
-
-def spec_of(start: StartStream) -> StreamSpec:
-    """The start in the terms of the session core.
-
-    Null is as good as absent, but upstream would refuse it.
-    """
-    body = start.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
-    return StreamSpec(
-        stream_id=start.stream_id,
-        encoding=start.audio_format.encoding,
-        sample_rate=start.audio_format.sample_rate,
-        transcription_config=body["transcription_config"],
-        translation_config=body.get("translation_config"),
-        audio_events_config=body.get("audio_events_config"),
-        idle_timeout=start.idle_timeout,
-        labels=start.labels,
-    )

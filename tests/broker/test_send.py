@@ -14,8 +14,10 @@ from tests.support.broker import Namespace
 from tests.support.command_line import run_speechmq, speechmq
 from tests.support.received_events import ended, final, partial
 from tests.support.scripted_worker import Answers, accept_and_end, scripted_worker
+from tests.support.tones import example
 from tests.support.wav_files import write_wav
 
+from speechmq.commandline.audio_file import read_audio_file
 from speechmq.commandline.connection import connected
 from speechmq.commandline.recording import read_recording
 from speechmq.commandline.request import Wishes, start_stream
@@ -26,6 +28,7 @@ from speechmq_schemas import (
     AudioChunk,
     CommandMessage,
     EndStream,
+    FileAudioFormat,
     Names,
     StartStream,
     StreamAccepted,
@@ -86,6 +89,21 @@ async def test_send_publishes_the_start_the_audio_and_the_end_in_order(
     ]
     assert result.end == ended("talk-1", chunks=10)
     assert result.summary.events == {"StreamAccepted": 1, "StreamEnded": 1}
+
+
+async def test_send_passes_on_the_bytes_of_a_file_that_has_to_be_decoded(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    file = tmp_path / "talk.mp3"
+    file.write_bytes(example("mp3", 3))
+    start = start_stream("talk-1", recording := read_audio_file(file), Wishes().over({}))
+    async with scripted_worker(namespace.url) as worker:
+        await sent(namespace.url, SendRequest(start, recording, 100.0, speed=4.0))
+    first, *chunks, last = worker.received["talk-1"]
+    assert first.command == start
+    assert start.audio_format == FileAudioFormat(type="file")
+    assert b"".join(one.audio for one in chunks) == file.read_bytes()
+    assert last == CommandMessage(EndStream(seq=len(chunks) + 1))
 
 
 async def test_send_is_never_faster_than_speech(namespace: Namespace, wav: Path) -> None:

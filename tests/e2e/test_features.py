@@ -3,30 +3,38 @@ docs/features.md."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC
+from itertools import pairwise
 from typing import Any
 
+import av
 import pytest
 from tests.support.asker import asking
 from tests.support.broker import Namespace
 from tests.support.command_line import run_speechmq, speechmq
 from tests.support.speaker import RATE, Ears, Speaker, said, speaking, start_of
+from tests.support.tones import KINDS, example, tone_times, tones_engine
 from tests.support.worker import running_worker
 
 from speechmq_emulator.ledger import Spoken, encode
 from speechmq_emulator.server import serve
 from speechmq_schemas import (
+    AudioChunk,
     AudioEventEnded,
     AudioEventsConfig,
     AudioEventStarted,
     EndStream,
+    FileAudioFormat,
     FinalTranscript,
     ForceEndOfUtterance,
     GetSpeakers,
     MidSessionConfig,
+    RawAudioFormat,
     RequestFailed,
     StreamAccepted,
     StreamStatus,
@@ -37,6 +45,9 @@ from speechmq_schemas import (
 pytestmark = pytest.mark.timeout(180)
 
 Said = int | Spoken | None
+
+TONES = 16
+TOLERANCE = 0.004  # of a tone's edge, which codecs blur; a codec's frame has 20 ms and more
 
 
 async def start(speaker: Speaker, config: dict[str, Any] | None = None, **parts: Any) -> None:
@@ -393,3 +404,146 @@ async def test_late_consumer_reads_what_was_said_from_the_log(namespace: Namespa
     assert "".join(one["transcript"] for one in finals).split() == said(range(4, 9))
     assert (lines[-1]["type"], done.code) == ("StreamEnded", 0)
     assert {line["type"] for line in lines} <= {"StreamStarted", "FinalTranscript", "StreamEnded"}
+
+
+async def send_in_pieces(speaker: Speaker, audio: bytes, size: int) -> None:
+    """All at once, and the end."""
+    pieces = [audio[at : at + size] for at in range(0, len(audio), size)]
+    for seq, piece in enumerate(pieces, 1):
+        await speaker.send("one", AudioChunk(seq=seq), piece)
+    await speaker.send("one", EndStream(seq=len(pieces) + 1))
+
+
+def alaw_of(pcm: bytes) -> bytes:
+    encoder = av.CodecContext.create("pcm_alaw", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "s16"
+    frame = av.AudioFrame("s16", "mono", len(pcm) // 2)
+    frame.sample_rate = RATE
+    frame.planes[0].update(pcm.ljust(frame.planes[0].buffer_size, b"\0"))
+    return b"".join(bytes(packet) for packet in encoder.encode(frame))
+
+
+async def test_alaw_is_recognised_at_its_own_rate(namespace: Namespace) -> None:
+    numbers = list(range(100, 120))
+    alaw = alaw_of(encode(numbers, sample_rate=RATE))
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        form = RawAudioFormat(encoding="alaw", sample_rate=RATE)
+        await start(speaker, audio_format=form)
+        await send_in_pieces(speaker, alaw, RATE // 10)
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said(numbers)
+    [ended] = speaker.ears.of("one", "StreamEnded")
+    assert (ended.received_seconds, ended.finalised_seconds) == (4.0, 4.0)
+
+
+async def test_small_chunks_go_upstream_together(namespace: Namespace) -> None:
+    numbers = list(range(100, 120))
+    audio = encode(numbers, sample_rate=RATE)
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        await start(speaker)
+        await send_in_pieces(speaker, audio, RATE // 50 * 2)
+        await speaker.ears.until_over("one")
+    assert speaker.ears.words("one") == said(numbers)
+    [ended] = speaker.ears.of("one", "StreamEnded")
+    [session] = upstream.sessions
+    assert (ended.chunks, session.audio_seconds) == (200, 4.0)
+    assert session.chunks < 150
+
+
+async def start_file(speaker: Speaker, stream_id: str) -> None:
+    form = FileAudioFormat(type="file")
+    command = start_of(stream_id).model_copy(update={"audio_format": form})
+    await speaker.send(stream_id, command)
+
+
+async def send_files(
+    speaker: Speaker, files: Mapping[str, bytes], first_seq: int = 1, *, speed: float = 3.0
+) -> int:
+    """All of them in pieces of 0.1 s on average, side by side; the next seq."""
+    pieces = {name: cut_evenly(file, TONES * 4) for name, file in files.items()}
+    began = time.monotonic()
+    for at in range(max(map(len, pieces.values()))):
+        await asyncio.sleep(began + at * 0.1 / speed - time.monotonic())
+        for name, cut in pieces.items():
+            await speaker.send(name, AudioChunk(seq=first_seq + at), cut[at])
+    return first_seq + at + 1
+
+
+def cut_evenly(file: bytes, count: int) -> list[bytes]:
+    edges = [len(file) * n // count for n in range(count + 1)]
+    return [file[start:end] for start, end in pairwise(edges)]
+
+
+def tones_heard(ears: Ears, stream_id: str) -> list[tuple[str, float, float]]:
+    finals: list[FinalTranscript] = ears.of(stream_id, "FinalTranscript")
+    return [
+        (one.alternatives[0].content, one.start_time, one.end_time)
+        for final in finals
+        for one in final.results
+    ]
+
+
+def assert_heard_in_time(ears: Ears, stream_id: str) -> None:
+    expected = tone_times(TONES, KINDS[stream_id].delay)
+    heard = tones_heard(ears, stream_id)
+    assert [word for word, *_ in heard] == [word for word, *_ in expected], stream_id
+    for (word, start, end), (_, begins, ends) in zip(heard, expected, strict=True):
+        told = f"{word} of {stream_id}"
+        assert start == pytest.approx(begins, abs=TOLERANCE), told
+        assert end == pytest.approx(ends, abs=TOLERANCE), told
+
+
+async def test_files_are_recognised_as_they_come(namespace: Namespace) -> None:
+    files = {kind: example(kind, TONES) for kind in KINDS}
+    async with (
+        serve(tones_engine()) as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        for name in files:
+            await start_file(speaker, name)
+        seq = await send_files(speaker, files)
+        for name in files:
+            await speaker.send(name, EndStream(seq=seq))
+        await speaker.ears.until_over(*files)
+    for name in files:
+        assert_heard_in_time(speaker.ears, name)
+        assert speaker.ears.of(name, "StreamWarning", "AudioGap") == []
+
+
+async def test_files_go_on_at_the_same_sample_when_the_worker_is_killed(
+    namespace: Namespace,
+) -> None:
+    files = {kind: example(kind, TONES) for kind in KINDS}
+    halves = {
+        name: (file[: len(file) // 2], file[len(file) // 2 :]) for name, file in files.items()
+    }
+    async with (
+        serve(tones_engine()) as upstream,
+        AsyncExitStack() as later,
+        running_worker(namespace.url, upstream.url) as first,
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        for name in files:
+            await start_file(speaker, name)
+        seq = await send_files(speaker, {name: half for name, (half, _) in halves.items()})
+        await ears.wait_for(lambda: all(len(tones_heard(ears, name)) >= 5 for name in files))
+        await later.enter_async_context(running_worker(namespace.url, upstream.url))
+        first.kill()
+        seq = await send_files(speaker, {name: half for name, (_, half) in halves.items()}, seq)
+        for name in files:
+            await speaker.send(name, EndStream(seq=seq))
+        await ears.until_over(*files)
+    for name in files:
+        assert [one.reason for one in ears.of(name, "StreamResumed")] == ["take_over"]
+        assert_heard_in_time(ears, name)
+        assert ears.of(name, "StreamWarning", "AudioGap") == []

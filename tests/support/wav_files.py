@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-PCM, FLOAT, MULAW, EXTENSIBLE = 1, 3, 7, 0xFFFE
+PCM, FLOAT, ALAW, MULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 
 
 def riff(*chunks: bytes, magic: bytes = b"RIFF") -> bytes:

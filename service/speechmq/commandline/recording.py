@@ -1,6 +1,6 @@
 """Reads a WAV file's header and cuts its samples into chunks.
 
-Knows the three encodings of the contract. Never holds more than one chunk of a file in memory,
+Knows the four encodings of the contract. Never holds more than one chunk of a file in memory,
 and trusts no length that a header states.
 """
 
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from speechmq.errors import RecordingError
 from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
@@ -19,6 +19,7 @@ from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 ENCODINGS: dict[tuple[int, int], Encoding] = {
     (0x0001, 16): "pcm_s16le",
     (0x0003, 32): "pcm_f32le",
+    (0x0006, 8): "alaw",
     (0x0007, 8): "mulaw",
 }
 FORMAT_NAMES = {0x0001: "PCM", 0x0002: "ADPCM", 0x0003: "float", 0x0006: "A-law", 0x0007: "µ-law"}
@@ -28,6 +29,18 @@ EXTENSIBLE = 0xFFFE
 UNKNOWN_LENGTH = 0x7FFFF000
 CHUNKS_BEFORE_AUDIO = 1000
 RATES = range(8_000, 48_001)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A recording's chunks, each of which lasts ``seconds``."""
+
+    seconds: float
+    chunks: Iterator[bytes]
+
+
+class NotSamples(RecordingError):
+    """It may be audio, but none whose samples can be sent as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,15 @@ class Recording:
     @property
     def _bytes_per_second(self) -> int:
         return self.sample_rate * BYTES_PER_SAMPLE[self.encoding]
+
+    @property
+    def audio_format(self) -> dict[str, Any]:
+        return {"type": "raw", "encoding": self.encoding, "sample_rate": self.sample_rate}
+
+    def cut(self, milliseconds: float) -> Cut:
+        """In chunks of about that length."""
+        samples = self.samples_per_chunk(milliseconds)
+        return Cut(samples / self.sample_rate, self.chunks(samples))
 
     def samples_per_chunk(self, milliseconds: float) -> int:
         """At least one."""
@@ -121,9 +143,9 @@ def _read(path: Path, file: BinaryIO, file_size: int) -> Recording:
 def _check_magic(path: Path, head: bytes) -> None:
     if head[:4] in {b"RF64", b"RIFX"}:
         kind = head[:4].decode()
-        raise RecordingError(f"{path} is a WAV file of kind {kind}, not RIFF. {_advice(path)}")
+        raise NotSamples(f"{path} is a WAV file of kind {kind}, not RIFF. {_advice(path)}")
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        raise RecordingError(f"{path} is not a WAV file. {_advice(path)}")
+        raise NotSamples(f"{path} is not a WAV file. {_advice(path)}")
 
 
 def _chunk_header(path: Path, file: BinaryIO) -> tuple[bytes, int]:
@@ -155,16 +177,16 @@ def _audio_size(path: Path, stated: int, there: int) -> int:
 def _recording(path: Path, found: _Format, offset: int, size: int) -> Recording:
     encoding = ENCODINGS.get((found.code, found.bits))
     if encoding is None:
-        raise RecordingError(
-            f"{path} has {found} samples; 16-bit PCM, 32-bit float and 8-bit µ-law can be sent. "
-            + _advice(path)
+        raise NotSamples(
+            f"{path} has {found} samples; 16-bit PCM, 32-bit float, 8-bit A-law and µ-law can be "
+            "sent. " + _advice(path)
         )
     if found.channels != 1:
-        raise RecordingError(
+        raise NotSamples(
             f"{path} has {found.channels} channels; this version sends one. {_advice(path)}"
         )
     if found.sample_rate not in RATES:
-        raise RecordingError(
+        raise NotSamples(
             f"{path} has {found.sample_rate} samples a second; 8000 to 48000 can be sent. "
             + _advice(path, "-ar 16000 ")
         )

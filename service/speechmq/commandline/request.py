@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from speechmq.errors import RequestError
 from speechmq_schemas import ContractError, StartStream
 
+from .audio_file import EncodedRecording
 from .recording import Recording
 
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -44,7 +45,7 @@ class Wishes:
 
 def start_stream(
     stream_id: str,
-    recording: Recording,
+    recording: Recording | EncodedRecording,
     config: Mapping[str, Any],
     *,
     credential: str | None = None,
@@ -53,11 +54,7 @@ def start_stream(
     """Raises ``RequestError`` that names each field that the contract does not allow."""
     body = {
         "stream_id": checked_stream_id(stream_id),
-        "audio_format": {
-            "type": "raw",
-            "encoding": recording.encoding,
-            "sample_rate": recording.sample_rate,
-        },
+        "audio_format": recording.audio_format,
         "transcription_config": config,
     }
     chosen = {"credential": credential, "region": region}

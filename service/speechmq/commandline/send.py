@@ -22,6 +22,7 @@ from speechmq_schemas import (
 )
 
 from ..tasks import task_group
+from .audio_file import EncodedRecording
 from .pacing import Schedule, SendTimes
 from .publisher import Publisher, open_publisher
 from .received import Received
@@ -37,7 +38,7 @@ class SendRequest:
     the stream's end after its last message was sent."""
 
     start: StartStream
-    recording: Recording
+    recording: Recording | EncodedRecording
     chunk_milliseconds: float = 100.0
     speed: float = 1.0
     answer_seconds: float = 60.0
@@ -79,10 +80,10 @@ class _Sending:
     def __init__(
         self, request: SendRequest, publisher: Publisher, screen: Screen, halt: asyncio.Event
     ) -> None:
-        samples = request.recording.samples_per_chunk(request.chunk_milliseconds)
+        cut = request.recording.cut(request.chunk_milliseconds)
         self._request = request
-        self._samples = samples
-        self._chunk_seconds = samples / request.recording.sample_rate
+        self._chunks = cut.chunks
+        self._chunk_seconds = cut.seconds
         self._publisher = publisher
         self._screen = screen
         self._halt = halt
@@ -108,7 +109,7 @@ class _Sending:
         """Each chunk when it is due; ends early when told to halt."""
         clock = asyncio.get_running_loop().time
         schedule = Schedule(clock(), self._chunk_seconds, self._request.speed)
-        for n, chunk in enumerate(self._request.recording.chunks(self._samples)):
+        for n, chunk in enumerate(self._chunks):
             if await self._halted_before(schedule.due(n)):
                 return
             yield chunk

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 import speechmq
+from speechmq.commandline.audio_file import read_audio_file
 from speechmq.commandline.connection import connected
 from speechmq.commandline.exits import ExitCode, code_of
-from speechmq.commandline.recording import read_recording
 from speechmq.commandline.report import show_result
 from speechmq.commandline.request import Wishes, new_stream_id, start_stream
 from speechmq.commandline.screen import print_plain, screen_for
@@ -52,7 +52,7 @@ async def run_demo(engine: str, file: Path, console: Console, log: Log) -> ExitC
 
 def demo_request(file: Path, token: str) -> SendRequest:
     """What the demo sends: everything as a publisher would by default, and ends of utterance."""
-    recording = read_recording(file)
+    recording = read_audio_file(file)
     config = Wishes(end_of_utterance=0.2).over({})
     return SendRequest(start_stream(new_stream_id(file, token), recording, config), recording)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ..media.units import Unit
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -15,6 +17,15 @@ class Gap:
     last_seq: int
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where decoding can begin again in a stream that is a file; ``position`` is the sample of the
+    stream with which the unit's audio begins."""
+
+    position: int
+    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,8 @@ class Checkpoint:
     ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
     ``translated`` is the time, by language, up to which translations have been published, and
     ``spoken`` the end of the last word that was. ``voices`` is the highest number of a speaker
-    label so far.
+    label so far. ``entry`` is where a file's bytes are to be read from; without one, a successor in
+    the midst of a file has to find the next frame.
     """
 
     next_seq: int = 1
@@ -45,6 +57,7 @@ class Checkpoint:
     voices: int = 0
     translated: dict[str, float] = field(default_factory=dict)
     spoken: float = 0.0
+    entry: Entry | None = None
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 
 from . import events, inputs
 from .checkpoint import Gap
-from .intake import Intake, Refusal, after_end, too_far
+from .intake import Intake
 from .journal import Journal
 from .order import Place, Sequenced
 from .outputs import Acknowledge, DeadLetter, Output
+from .refusals import Damage, Refusal, after_end, too_far
 from .spec import Limits, StreamSpec
 from .timers import Timer, Timers
 
@@ -83,8 +84,25 @@ class Inlet:
             self._intake.has_news = False
             self._journal.save_memo()
 
-    def _refuse(self, refusals: Iterable[Refusal]) -> None:
+    def decode_on(self, now: float) -> None:
+        """Goes on with what is being decoded, as far as there is room for it."""
+        if self._intake.may_decode:
+            self._place_ready()
+            self.settle()
+            self._watch_hole(now)
+
+    def watch_decoding(self, now: float) -> None:
+        """What was not decoded at once has its turn when others have had theirs."""
+        if self._intake.may_decode:
+            self._timers.set(Timer.DECODE, math.nextafter(now, math.inf))
+        else:
+            self._timers.stop(Timer.DECODE)
+
+    def _refuse(self, refusals: Iterable[Refusal | Damage]) -> None:
         for refusal in refusals:
+            if isinstance(refusal, Damage):
+                self._journal.warn("damaged_audio", refusal.reason)
+                continue
             self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
             self._journal.warn(refusal.code, refusal.reason)
             if refusal.gap:
@@ -115,7 +133,10 @@ class Inlet:
             self._timers.set(Timer.HOLE, max(due, self._early_until) if self._may_be_early else due)
 
     def give_up_hole(self, now: float) -> None:
-        """Silence takes the place of what is missing."""
+        """Silence takes the place of what is missing, when all before it is in place."""
+        if self._intake.is_decoding:
+            self._timers.set(Timer.HOLE, now + self._limits.gap_timeout)
+            return
         self._publish_gap(self._intake.give_up_hole())
         self._place_ready()
         self._watch_hole(now)
@@ -138,6 +159,8 @@ class Inlet:
         """Never a deadlock: when the prefetch is nearly used up, what blocks it gives way."""
         if len(self._intake.settlement) < self._limits.prefetch * 9 // 10:
             return
+        if self._intake.is_decoding:
+            return  # as fast as upstream takes it
         if self._intake.order.has_hole:
             self.give_up_hole(now)
         elif may_release:

@@ -6,34 +6,23 @@ Owns everything between the broker's queue and the timeline. Decides nothing abo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from .checkpoint import Checkpoint, Gap, Totals
+from ..errors import UndecodableAudio
+from ..media.packets import Head
+from .checkpoint import Checkpoint, Entry, Gap, Totals
 from .commands import ChangeConfig, Overrides, TellSpeakers
+from .decoding import Decoder, Decoding
 from .inputs import ChunkDelivered, CommandDelivered, EndDelivered
 from .memo import Memo
 from .order import REMEMBERED_GAPS, Order, Place, Sequenced
+from .refusals import Damage, End, Refusal, after_end
 from .settlement import Settlement
 from .spec import Limits, StreamSpec
 from .timeline import Piece, Timeline
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A chunk that cannot be heard; silence stands in the place of one that had a length."""
-
-    tag: int
-    code: str
-    reason: str
-    gap: Gap | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """``last_seq`` is the last message that counts; a successor begins with ``resume_seq``."""
-
-    last_seq: int
-    resume_seq: int
+# Samples, in seconds, that are decoded before other streams have their turn.
+DECODED_AT_ONCE = 0.25
 
 
 def is_chunk(piece: Piece) -> bool:
@@ -41,25 +30,21 @@ def is_chunk(piece: Piece) -> bool:
     return piece.tag is not None and piece.command is None
 
 
-def after_end(delivery: Sequenced, end: End) -> Refusal:
-    reason = f"message {delivery.seq} came behind the stream's end, message {end.last_seq}"
-    return Refusal(delivery.tag, "after_end", reason)
-
-
-def too_far(delivery: Sequenced, expected: int) -> Refusal:
-    reason = f"message {delivery.seq} is too far ahead: {expected} is the next"
-    return Refusal(delivery.tag, "seq_too_far", reason)
-
-
 class Intake:
     """The stream as its publisher sends it.
 
     ``tells_speakers_from`` is the message that asked for the speakers at the end, if there was one.
-    ``has_news`` says that a successor has to know of something that is in no memo yet.
+    ``has_news`` says that a successor has to know of something that is in no memo yet. Of a stream
+    that is a file, ``decoder`` makes samples, and ``undecodable`` says why there will be no more.
     """
 
     def __init__(
-        self, spec: StreamSpec, limits: Limits, checkpoint: Checkpoint, memo: Memo
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        checkpoint: Checkpoint,
+        memo: Memo,
+        decoder: Decoder | None = None,
     ) -> None:
         self._spec = spec
         self._limits = limits
@@ -74,6 +59,13 @@ class Intake:
         self.overrides = Overrides(memo.overrides)
         self.tells_speakers_from = memo.tells_speakers_from
         self.has_news = False
+        self.undecodable: str | None = None
+        self._decoding: Decoding | None = None
+        self._let_go = 0
+        self._ending: End | None = None
+        if decoder is not None:
+            step = spec.samples(DECODED_AT_ONCE)
+            self._decoding = Decoding(decoder, self.timeline, spec.sample_bytes, step)
         self._place_known_gaps()
 
     def offer(self, delivery: Sequenced) -> Place:
@@ -93,23 +85,94 @@ class Intake:
                 self.totals = replace(self.totals, duplicates=self.totals.duplicates + 1)
         return place
 
-    def place_ready(self) -> Iterator[Refusal]:
+    def place_ready(self) -> Iterator[Refusal | Damage]:
         """Puts in place what is in order, including the gaps that a predecessor declared.
 
         Each refusal is to be told before the next step: a checkpoint that is published meanwhile
-        must not know of a gap that nobody has been told of.
+        must not know of a gap that nobody has been told of. Of what has to be decoded only a little
+        is placed at once; ``is_decoding`` tells that there is more.
         """
-        while (delivery := self.order.take()) is not None:
+        while True:
+            if self._decoding is not None and self._decoding.is_busy:
+                yield from self._decode(self._decoding)
+                if self._decoding.is_busy:
+                    return
+            self._place_known_gaps()
+            delivery = self.order.take()
+            if delivery is None:
+                return
             if isinstance(delivery, EndDelivered):
                 yield from self._end(End(delivery.seq, resume_seq=delivery.seq))
-                return
-            if isinstance(delivery, CommandDelivered):
-                refusal = self._place_command(delivery)
-            else:
-                refusal = self._place(delivery)
-            if refusal:
+            elif refusal := self._place_one(delivery):
                 yield refusal
-            self._place_known_gaps()
+
+    def _place_one(self, delivery: ChunkDelivered | CommandDelivered) -> Refusal | None:
+        if isinstance(delivery, CommandDelivered):
+            return self._place_command(delivery)
+        if self._decoding is not None:
+            return self._begin_to_decode(self._decoding, delivery)
+        return self._place(delivery)
+
+    # -- audio that has to be decoded ------------------------------------------------------------
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a message is there of which not all is in place."""
+        return self._decoding is not None and self._decoding.is_busy
+
+    @property
+    def head(self) -> Head | None:
+        return self._decoding.head if self._decoding is not None else None
+
+    @property
+    def may_decode(self) -> bool:
+        """Whether there is something to decode, and less ahead of what was sent than may be under
+        way: a chunk may decode to any amount of samples."""
+        ahead = self.timeline.position - self.timeline.sent
+        return (
+            self.is_decoding
+            and self.undecodable is None
+            and ahead < self._spec.samples(self._limits.window)
+        )
+
+    def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
+        size, most = len(delivery.audio), self._limits.max_encoded_chunk
+        if size > most:
+            reason = f"a chunk of {size} bytes is larger than {most}; send the file in pieces"
+            return self._refuse(delivery, self._mean_samples, "too_large", reason)
+        decoding.begin(delivery)
+        return None
+
+    def _decode(self, decoding: Decoding) -> Iterator[Refusal | Damage]:
+        """Goes on with the message that is being decoded."""
+        if not self.may_decode:
+            return
+        knew = decoding.head
+        try:
+            is_done = decoding.go_on()
+        except UndecodableAudio as error:
+            self.undecodable = f"the file cannot be decoded: {error}"
+            return
+        self.has_news = self.has_news or decoding.head != knew
+        damage = decoding.take_damage()
+        if damage is not None:
+            yield Damage(f"up to {self._spec.seconds(self.timeline.position)} s: {damage}")
+        if is_done and self._ending is not None:
+            yield from self._end_with(self._ending)
+        elif is_done:
+            self.totals = replace(self.totals, chunks=self.totals.chunks + 1)
+
+    @property
+    def _mean_samples(self) -> int:
+        """What a chunk of a file was decoded to so far, on average."""
+        chunks = self.totals.chunks
+        return (self.timeline.position - self.totals.gap_samples) // chunks if chunks else 0
+
+    def let_go_before(self, seq: int) -> None:
+        """A successor that begins with an earlier message must not be counted on any more."""
+        self._let_go = seq
+
+    # -- raw audio, commands, gaps ---------------------------------------------------------------
 
     def _place_known_gaps(self) -> None:
         """As long as they were, wherever they now begin."""
@@ -123,6 +186,14 @@ class Intake:
         self._end(End(expected - 1, resume_seq=expected))
 
     def _end(self, end: End) -> list[Refusal]:
+        """Of a file, what its decoder holds back comes before the end."""
+        if self._decoding is None:
+            return self._end_with(end)
+        self._ending = end
+        self._decoding.finish(end.resume_seq)
+        return []
+
+    def _end_with(self, end: End) -> list[Refusal]:
         self.end = end
         return [after_end(held, end) for held in self.order.drop_held()]
 
@@ -151,7 +222,8 @@ class Intake:
         elif command == TellSpeakers(final=True) and self.tells_speakers_from is None:
             self.tells_speakers_from = delivery.seq
             self.has_news = True
-        self.timeline.place_command(delivery.seq, command, delivery.tag)
+        entry = self._entry_before(delivery.seq)
+        self.timeline.place_command(delivery.seq, command, delivery.tag, entry)
         return None
 
     def _partial_sample(self, delivery: ChunkDelivered) -> str:
@@ -174,7 +246,8 @@ class Intake:
     def give_up_hole(self) -> Gap:
         """Declares the messages before the earliest held one lost; they become silence."""
         first, last = self.order.hole()
-        samples = (last - first + 1) * (self._typical_samples or self._next_samples())
+        typical = self._mean_samples if self._decoding else self._typical_samples
+        samples = (last - first + 1) * (typical or self._next_samples())
         gap = self._gap(first, last, samples)
         self.order.give_up(gap)
         self._place_gap(gap)
@@ -182,6 +255,8 @@ class Intake:
 
     def _next_samples(self) -> int:
         held = self.order.next_held()
+        if self._decoding is not None:
+            return 0
         return len(held.audio) // self._spec.sample_bytes if isinstance(held, ChunkDelivered) else 0
 
     def _gap(self, first: int, last: int, samples: int) -> Gap:
@@ -192,6 +267,8 @@ class Intake:
     def _place_gap(self, gap: Gap) -> None:
         if self.order.expected <= gap.last_seq:
             self.order.give_up(gap)
+        if self._decoding is not None:
+            self._decoding.lose(gap.last_seq - gap.first_seq + 1)
         samples = gap.end - gap.start
         step = self._spec.sample_rate
         silence = self._spec.silence_byte * (step * self._spec.sample_bytes)
@@ -208,6 +285,9 @@ class Intake:
 
         It will count what it hears again, so the totals leave that out.
         """
+        entry = self._entry_of(pieces)
+        if entry is not None:
+            pieces = self.timeline.from_message(entry.unit.seq)
         gaps: dict[int, Gap] = {}
         for piece in pieces:
             if piece.gap:
@@ -219,13 +299,24 @@ class Intake:
             chunks=self.totals.chunks - sum(is_chunk(piece) for piece in pieces),
             gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in kept),
         )
+        next_seq = pieces[0].seq if pieces else self._next_seq
+        position = pieces[0].start if pieces else self.timeline.position
         return Checkpoint(
-            next_seq=pieces[0].seq if pieces else self._next_seq,
-            position=pieces[0].start if pieces else self.timeline.position,
+            next_seq=next_seq if entry is None else entry.unit.seq,
+            position=position if entry is None else entry.position,
             watermark=watermark,
             gaps=kept,
             totals=totals,
+            entry=entry,
         )
+
+    def _entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
+        """Where in its file a successor begins that needs all of ``pieces``."""
+        entry = pieces[0].entry if pieces else self._entry_before(self._next_seq)
+        return None if entry is None or entry.unit.seq < self._let_go else entry
+
+    def _entry_before(self, next_seq: int) -> Entry | None:
+        return None if self._decoding is None else self._decoding.entry_before(next_seq)
 
     @property
     def resume_seq(self) -> int:

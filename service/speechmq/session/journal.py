@@ -143,7 +143,8 @@ class Journal:
         intake = self._intake
         overrides = intake.overrides.settled_before(intake.resume_seq)
         speakers = dict(self._voices.known)
-        self._emit(SaveMemo(Memo(speakers, overrides, intake.tells_speakers_from)))
+        memo = Memo(speakers, overrides, intake.tells_speakers_from, intake.head)
+        self._emit(SaveMemo(memo))
 
     @property
     def is_giving_up(self) -> bool:
@@ -153,7 +154,9 @@ class Journal:
     def give_up(self, count: int) -> int:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
         so; the sample up to which they go."""
-        checkpoint = self._save(self._intake.timeline.from_sample(-1)[count:])
+        left = self._intake.timeline.from_sample(-1)[count:]
+        self._intake.let_go_before(left[0].seq if left else self._intake.order.expected)
+        checkpoint = self._save(left)
         self._giving_up = self.seq
         return checkpoint.position
 

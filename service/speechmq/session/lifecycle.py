@@ -5,7 +5,7 @@ Owns the state, and the deadlines of the present session. What an input means is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from ..upstream.messages import RecognitionStarted
@@ -78,9 +78,14 @@ class Lifecycle:
 
     def advance(self, now: float) -> None:
         """Sends what can be sent, also what is freed when the prefetch is used up."""
+        self._inlet.decode_on(now)
+        if self._intake.undecodable is not None:
+            self._fail(Failure("undecodable_audio", self._intake.undecodable))
+            return
         self._pump(now)
         self._inlet.relieve(now, may_release=self.state is State.STREAMING)
         self._pump(now)
+        self._inlet.watch_decoding(now)
         if self.state is State.SUSPENDED:
             self._wake(now)
 
@@ -90,15 +95,23 @@ class Lifecycle:
             return
         session = self._succession.live
         was_idle = session.window.is_empty
-        for audio in session.sendable():
+        for audio in session.sendable(now, is_last=self._intake.end is not None):
             if isinstance(audio, bytes):
                 self._emit(SendAudio(audio))
             else:
                 self._succession.obey(audio)
         if was_idle and not session.window.is_empty:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
+        self._watch_held(session.held_until, now)
         if self._intake.end is not None and session.has_sent_all:
             self._end_audio(now)
+
+    def _watch_held(self, held_until: float | None, now: float) -> None:
+        """What has waited in vain for more waits only for the window, which has no deadline."""
+        if held_until is None or held_until <= now:
+            self._timers.stop(Timer.COALESCE)
+        else:
+            self._timers.set(Timer.COALESCE, held_until)
 
     def _end_audio(self, now: float) -> None:
         """Nothing follows in this session, which says what it still has to say."""
@@ -245,3 +258,14 @@ class Lifecycle:
         elif self.state is State.CLOSING and seq >= self._journal.seq:
             self.state = State.FINISHED
             self._emit(Finish(self._outcome))
+
+
+# What is done when a deadline has come.
+DUE: Mapping[Timer, Callable[[Lifecycle, float], None]] = {
+    Timer.RETRY: Lifecycle.connect,
+    Timer.ROLLOVER: Lifecycle.prepare_rollover,
+    Timer.STANDBY: Lifecycle.standby_overdue,
+    Timer.SUSPEND: Lifecycle.suspend,
+    Timer.COALESCE: Lifecycle.advance,
+    Timer.DECODE: Lifecycle.advance,
+}

@@ -41,7 +41,8 @@ class Order:
 
     @property
     def has_hole(self) -> bool:
-        return bool(self._held)
+        """Whether the next message is missing, and later ones are there."""
+        return bool(self._held) and self.expected not in self._held
 
     def offer(self, delivery: Sequenced) -> Place:
         """Files the delivery; an ``IN_ORDER`` or ``EARLY`` one comes back from ``take``."""

@@ -28,6 +28,7 @@ TERMINAL_ERRORS = frozenset(
         "not_authorised",
         "not_allowed",
         "timelimit_exceeded",
+        "undecodable_audio",
     }
 )
 TERMINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 422})

@@ -53,23 +53,48 @@ class Session:
         self.origin = spec.seconds(timeline.rewind())
         self.since = now
         self.window = Window(spec.samples(limits.window), limits.window_chunks)
+        self._for_upstream = spec.for_upstream
+        self._patience = limits.coalesce
+        self._enough = spec.samples(min(limits.coalesce, limits.window))
+        self.held_until: float | None = None
         self._timeline = timeline
         self._translated: dict[str, float] = {}
         self._sounds_until = journal.sounds_until
         self._relocation = Relocation(self.origin, journal.watermark, delimiter, relabel)
 
-    def sendable(self) -> Iterator[bytes | Command]:
-        """Takes out the audio that the window has room for, and the commands in between."""
-        while piece := self._timeline.next_unsent:
-            samples = piece.end - piece.start
+    def sendable(self, now: float, *, is_last: bool) -> Iterator[bytes | Command]:
+        """Takes out the audio that the window has room for, and the commands in between.
+
+        Small pieces are put together, up to ``coalesce``. Nothing waits for more while nothing is
+        under way, nor before a command, nor when it is the last; nor longer than ``coalesce``.
+        """
+        while first := self._timeline.next_unsent:
+            pieces = [first] if first.command else self._timeline.next_audio(self._enough)
+            samples = pieces[-1].end - first.start
+            if first.command is None and not is_last and self._waits_for_more(now):
+                return
             if not self.window.has_room(samples):
                 return
-            self._timeline.mark_sent()
-            if piece.command is not None:
-                yield piece.command
-            elif piece.audio:
+            self._timeline.mark_sent(len(pieces))
+            if first.command is not None:
+                yield first.command
+            elif samples:
+                self.held_until = None
                 self.window.send(samples)
-                yield piece.audio
+                yield self._for_upstream(b"".join(one.audio for one in pieces))
+
+    def _waits_for_more(self, now: float) -> bool:
+        """Whether what is unsent is better held; ``held_until`` says how long."""
+        timeline = self._timeline
+        if (
+            self.window.is_empty
+            or timeline.position - timeline.sent >= self._enough
+            or timeline.has_unsent_command
+        ):
+            return False
+        if self.held_until is None:
+            self.held_until = now + self._patience
+        return self.held_until > now
 
     @property
     def has_sent_all(self) -> bool:

@@ -8,10 +8,18 @@ from typing import Any
 
 from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 
+from ..media.companding import pcm_of_alaw
+
+# What stands for no sound; the laws know no zero, and these are nearest to it.
+_SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """A validated start, in the terms of the core."""
+    """A validated start, in the terms of the core.
+
+    Of a stream that ``is_encoded``, encoding and rate are those of what it is decoded to.
+    """
 
     stream_id: str
     encoding: Encoding
@@ -21,6 +29,7 @@ class StreamSpec:
     audio_events_config: Mapping[str, Any] | None = None
     idle_timeout: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_encoded: bool = False
 
     @property
     def target_languages(self) -> frozenset[str]:
@@ -32,8 +41,16 @@ class StreamSpec:
 
     @property
     def silence_byte(self) -> bytes:
-        """The byte that silence is made of; mu-law's zero is 0xFF."""
-        return b"\xff" if self.encoding == "mulaw" else b"\x00"
+        """The byte that silence is made of."""
+        return _SILENCE.get(self.encoding, b"\x00")
+
+    @property
+    def upstream_encoding(self) -> Encoding:
+        """How upstream is sent the audio; it does not take everything that a publisher may send."""
+        return "pcm_s16le" if self.encoding == "alaw" else self.encoding
+
+    def for_upstream(self, audio: bytes) -> bytes:
+        return pcm_of_alaw(audio) if self.encoding == "alaw" else audio
 
     def samples(self, seconds: float) -> int:
         return round(seconds * self.sample_rate)
@@ -49,12 +66,14 @@ class Limits:
 
     window: float = 8.0
     window_chunks: int = 512
+    coalesce: float = 0.1
     prefetch: int = 1000
     resume_context: float = 0.5
     gap_timeout: float = 2.0
     early_wait: float = 30.0
     max_missing: int = 100_000
     max_chunk: float = 5.0
+    max_encoded_chunk: int = 1024 * 1024
     max_gap: float = 60.0
     idle_timeout: float = 300.0
     start_timeout: float = 30.0

@@ -55,7 +55,7 @@ _CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.CONNECTING, inputs.ConnectionOpened): frozenset({S.STARTING}),
     (S.CONNECTING, inputs.ConnectionFailed): LOSES,
     (S.STARTING, inputs.ConnectionLost): LOSES,
-    (S.STARTING, upstream.RecognitionStarted): frozenset({S.STREAMING, S.ENDING}),
+    (S.STARTING, upstream.RecognitionStarted): GIVES_UP | {S.STREAMING, S.ENDING},
     (S.STARTING, upstream.ErrorReceived): LOSES,
     (S.STREAMING, inputs.ConnectionLost): LOSES | IS_SUCCEEDED,
     (S.STREAMING, upstream.ErrorReceived): LOSES | IS_SUCCEEDED,
@@ -94,10 +94,11 @@ _NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
     )
 }
 
-_ON_DELIVERY = {S.STREAMING: frozenset({S.ENDING}), S.SUSPENDED: WAKES}
+# What cannot be decoded is noticed as it comes, or a little later.
+_ON_DELIVERY = {S.STREAMING: GIVES_UP | {S.ENDING}, S.SUSPENDED: WAKES, S.CLOSING: STAYS}
 
 _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
-    (state, delivery): _ON_DELIVERY.get(state, STAYS)
+    (state, delivery): _ON_DELIVERY.get(state, GIVES_UP)
     for state in _LIVE
     for delivery in (
         inputs.ChunkDelivered,
@@ -113,7 +114,7 @@ _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
     **{(state, inputs.StandbyReady): STAYS for state in _LIVE},
     **{(state, inputs.StandbyLost): STAYS for state in _LIVE},
     **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
-    (S.STREAMING, inputs.Published): frozenset({S.ENDING}),  # there is room for the end
+    (S.STREAMING, inputs.Published): GIVES_UP | {S.ENDING},  # there is room for the end
     (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
     (S.CLOSING, inputs.DrainRequested): STAYS,
 }
@@ -123,7 +124,7 @@ _DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.STARTING, inputs.DeadlinePassed): LOSES | {S.CONNECTING},  # elsewhere, at once
     (S.STREAMING, inputs.DeadlinePassed): LOSES | IS_SUCCEEDED,
     (S.ENDING, inputs.DeadlinePassed): LOSES,
-    (S.WAITING, inputs.DeadlinePassed): frozenset({S.CONNECTING}),
+    (S.WAITING, inputs.DeadlinePassed): WAKES,
     (S.SUSPENDED, inputs.DeadlinePassed): WAKES,
     (S.CLOSING, inputs.DeadlinePassed): STAYS,
 }

@@ -15,11 +15,12 @@ from ..upstream import messages as upstream
 from ..upstream.messages import MalformedMessage
 from . import events, inputs
 from .checkpoint import Checkpoint
+from .decoding import Decoder
 from .inlet import Inlet
 from .inputs import Input
 from .intake import Intake
 from .journal import Journal
-from .lifecycle import Lifecycle
+from .lifecycle import DUE, Lifecycle
 from .memo import Memo
 from .order import Sequenced
 from .outputs import Output
@@ -36,10 +37,11 @@ class Stream:
 
     ``checkpoint`` and ``memo`` are what a predecessor left, if there was one. ``regions`` is the
     number of addresses that the stream may use. ``jitter`` returns a number from [0, 1) whenever
-    a delay is drawn.
+    a delay is drawn. ``decoder`` goes with a stream that is a file; it begins where ``checkpoint``
+    says.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # by name
         self,
         spec: StreamSpec,
         limits: Limits,
@@ -49,6 +51,7 @@ class Stream:
         checkpoint: Checkpoint | None = None,
         memo: Memo | None = None,
         regions: int = 1,
+        decoder: Decoder | None = None,
     ) -> None:
         self.spec = spec
         self.limits = limits
@@ -58,7 +61,7 @@ class Stream:
         self._timers = Timers()
         memo = memo or Memo()
         voices = Voices.of(spec.transcription_config, told=memo.speakers, highest=checkpoint.voices)
-        self.intake = Intake(spec, limits, checkpoint, memo)
+        self.intake = Intake(spec, limits, checkpoint, memo, decoder)
         self.journal = Journal(
             spec,
             limits,
@@ -275,23 +278,17 @@ class Stream:
     def _on_deadline(self, _received: inputs.DeadlinePassed, now: float) -> None:
         while timer := self._timers.take_due(now):
             match timer:
-                case Timer.RETRY:
-                    self._life.connect(now)
                 case Timer.HOLE:
                     self._inlet.give_up_hole(now)
                     self._life.advance(now)
                 case Timer.IDLE:
                     self._on_idle_timeout(now)
-                case Timer.ROLLOVER:
-                    self._life.prepare_rollover(now)
-                case Timer.STANDBY:
-                    self._life.standby_overdue(now)
                 case Timer.SWITCH:
                     self._life.switch("rollover", now)
-                case Timer.SUSPEND:
-                    self._life.suspend(now)
                 case Timer.SPEAKERS:
                     self._ask_for_speakers(now)
+                case _ if timer in DUE:
+                    DUE[timer](self._life, now)
                 case _:
                     self._life.lose(silence(timer, self.limits), now)
 
@@ -303,7 +300,8 @@ class Stream:
         """A publisher whose audio is held back, or still on its way, has not vanished."""
         if self.intake.end is not None:
             return
-        if self._inlet.is_full or self.intake.order.has_hole:
+        intake = self.intake
+        if self._inlet.is_full or intake.order.has_hole or intake.is_decoding:
             self._timers.set(Timer.IDLE, now + self._idle_timeout)
             return
         self._life.end_reason = "idle"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from itertools import dropwhile
+from itertools import dropwhile, islice, takewhile
 
-from .checkpoint import Gap
+from .checkpoint import Entry, Gap
 from .commands import Command
 
 
@@ -19,6 +19,7 @@ class Piece:
     """Samples ``start`` to ``end``, or a ``command`` between two samples.
 
     Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
+    What was decoded has an ``entry``, and only the last piece of a message its tag.
     """
 
     seq: int
@@ -28,13 +29,14 @@ class Piece:
     tag: int | None = None
     gap: Gap | None = None
     command: Command | None = None
+    entry: Entry | None = None
 
 
 class Timeline:
     """``position`` is the end of the audio placed so far; ``sent`` the end of what went upstream
     in the present session. ``replayed`` counts the samples that were sent before and are again."""
 
-    __slots__ = ("_pieces", "_unsent", "position", "replayed", "sent")
+    __slots__ = ("_pieces", "_unsent", "_unsent_commands", "position", "replayed", "sent")
 
     def __init__(self, position: int) -> None:
         self.position = position
@@ -42,15 +44,22 @@ class Timeline:
         self.replayed = 0
         self._pieces: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
+        self._unsent_commands = 0
 
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def place(self, seq: int, samples: int, audio: bytes, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position + samples, audio, tag))
+    def place(
+        self, seq: int, samples: int, audio: bytes, tag: int | None, entry: Entry | None = None
+    ) -> None:
+        end = self.position + samples
+        self._append(Piece(seq, self.position, end, audio, tag, entry=entry))
 
-    def place_command(self, seq: int, command: Command, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position, b"", tag, command=command))
+    def place_command(
+        self, seq: int, command: Command, tag: int, entry: Entry | None = None
+    ) -> None:
+        at = self.position
+        self._append(Piece(seq, at, at, b"", tag, command=command, entry=entry))
 
     def place_gap(self, gap: Gap, silence: bytes, step: int) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
@@ -63,6 +72,7 @@ class Timeline:
     def _append(self, piece: Piece) -> None:
         self._pieces.append(piece)
         self._unsent.append(piece)
+        self._unsent_commands += piece.command is not None
         self.position = piece.end
 
     @property
@@ -73,8 +83,25 @@ class Timeline:
     def unsent(self) -> list[Piece]:
         return list(self._unsent)
 
-    def mark_sent(self) -> None:
-        self.sent = self._unsent.popleft().end
+    @property
+    def has_unsent_command(self) -> bool:
+        return self._unsent_commands > 0
+
+    def next_audio(self, samples: int) -> list[Piece]:
+        """What is unsent up to the next command, ``samples`` at most, but one piece at least."""
+        first = next(iter(self._unsent))
+        most = first.start + samples
+
+        def belongs(piece: Piece) -> bool:
+            return piece.command is None and piece.end <= most
+
+        return [first, *takewhile(belongs, islice(self._unsent, 1, None))]
+
+    def mark_sent(self, pieces: int = 1) -> None:
+        for _ in range(pieces):
+            piece = self._unsent.popleft()
+            self._unsent_commands -= piece.command is not None
+            self.sent = piece.end
 
     @property
     def first_seq(self) -> int | None:
@@ -84,6 +111,7 @@ class Timeline:
     def rewind(self) -> int:
         """Makes everything that is kept unsent again; returns the sample where it begins."""
         self._unsent = deque(self._pieces)
+        self._unsent_commands = sum(piece.command is not None for piece in self._pieces)
         self.replayed += self.sent - self.begin
         self.sent = self.begin
         return self.sent
@@ -101,6 +129,10 @@ class Timeline:
             return piece.end < sample or (piece.end == sample and piece.command is None)
 
         return list(dropwhile(is_before, self._pieces))
+
+    def from_message(self, seq: int) -> list[Piece]:
+        """The pieces of message ``seq`` and those behind it."""
+        return [piece for piece in self._pieces if piece.seq >= seq]
 
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""

@@ -19,6 +19,8 @@ class Timer(Enum):
     SWITCH = "switch"
     SUSPEND = "suspend"
     SPEAKERS = "speakers"
+    COALESCE = "coalesce"
+    DECODE = "decode"
 
 
 # What a session is due for as long as it may hear more.
@@ -28,6 +30,7 @@ HEARING_TIMERS = (
     Timer.SWITCH,
     Timer.SUSPEND,
     Timer.SPEAKERS,
+    Timer.COALESCE,
 )
 # What a session owes or is due for; they end with it.
 SESSION_TIMERS = (Timer.START, Timer.ANSWER, Timer.END, *HEARING_TIMERS)

@@ -140,9 +140,10 @@ starts = _instances(
         "audio_format": st.builds(
             config.RawAudioFormat,
             type=st.just("raw"),
-            encoding=st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw"]),
+            encoding=st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]),
             sample_rate=st.integers(8_000, 48_000),
-        ),
+        )
+        | st.just(config.FileAudioFormat(type="file")),
         "transcription_config": transcription_configs,
     },
     {

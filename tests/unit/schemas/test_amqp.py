@@ -396,7 +396,10 @@ def test_every_wrong_field_of_a_start_is_named() -> None:
     )
     assert error.fields == (
         FieldError("stream_id", "String should match pattern '^[A-Za-z0-9_-]{1,128}$'"),
-        FieldError("audio_format.encoding", "Input should be 'pcm_s16le', 'pcm_f32le' or 'mulaw'"),
+        FieldError(
+            "audio_format.encoding",
+            "Input should be 'pcm_s16le', 'pcm_f32le', 'mulaw' or 'alaw'",
+        ),
         FieldError("audio_format.sample_rate", "Input should be a valid integer"),
         FieldError("transcription_config.language", "Field required"),
         FieldError("transcription_config.additional_vocab.1.content", "Field required"),

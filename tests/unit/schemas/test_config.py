@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from speechmq_schemas.commands import StartStream
 from speechmq_schemas.config import (
+    FileAudioFormat,
     KnownSpeaker,
     MidSessionConfig,
     PunctuationOverrides,
@@ -128,6 +130,39 @@ def test_change_has_no_unknown_fields_either_that_would_end_the_session(name: st
     assert reasons(MidSessionConfig, {"brand_new": 1}) == [("brand_new", "extra_forbidden")]
     assert reasons(MidSessionConfig, {name: {"brand_new": 1}}) == [(name, "unknown_field")]
     assert MidSessionConfig.model_validate({name: {}}).model_fields_set == {name}
+
+
+MISSING = [
+    ("audio_format.(raw).encoding", "missing"),
+    ("audio_format.(raw).sample_rate", "missing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        ({"type": "mp3"}, [("audio_format", "audio_type")]),
+        ("file", [("audio_format", "audio_type")]),
+        ({"type": ["file"]}, [("audio_format", "audio_type")]),
+        ({"type": "file", "x": 1}, [("audio_format.(file).x", "extra_forbidden")]),
+        ({"type": "raw"}, MISSING),
+        ({}, MISSING),
+    ],
+)
+def test_audio_of_another_type_is_refused(form: object, wrong: list[tuple[str, str]]) -> None:
+    fields = {"stream_id": "s", "audio_format": form, "transcription_config": {"language": "en"}}
+    assert reasons(StartStream, fields) == wrong
+
+
+def test_audio_is_raw_unless_it_says_that_it_is_a_file() -> None:
+    def form_of(form: dict[str, Any]) -> object:
+        config = {"language": "en"}
+        start = {"stream_id": "s", "audio_format": form, "transcription_config": config}
+        return StartStream.model_validate(start).audio_format
+
+    assert form_of({"type": "file"}) == FileAudioFormat(type="file")
+    raw = {"encoding": "mulaw", "sample_rate": 8_000}
+    assert form_of(raw) == RawAudioFormat(encoding="mulaw", sample_rate=8_000)
 
 
 def test_audio_format_has_no_unknown_fields() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.wav_files import EXTENSIBLE, FLOAT, MULAW, chunk, fmt, riff, write_wav
+from tests.support.wav_files import ALAW, EXTENSIBLE, FLOAT, MULAW, chunk, fmt, riff, write_wav
 
 from speechmq.commandline.recording import Recording, read_recording
 from speechmq.errors import RecordingError
@@ -41,7 +41,7 @@ def test_recording_is_read_as_the_standard_library_writes_it(path: Path) -> None
 
 @pytest.mark.parametrize(
     ("code", "bits", "encoding"),
-    [(1, 16, "pcm_s16le"), (FLOAT, 32, "pcm_f32le"), (MULAW, 8, "mulaw")],
+    [(1, 16, "pcm_s16le"), (FLOAT, 32, "pcm_f32le"), (MULAW, 8, "mulaw"), (ALAW, 8, "alaw")],
 )
 def test_recording_has_the_encoding_that_the_format_says(
     path: Path, code: int, bits: int, encoding: str
@@ -138,13 +138,13 @@ def test_chunks_tell_when_the_file_is_gone(path: Path) -> None:
         ),
         (
             riff(fmt(bits=24), chunk(b"data", bytes(9))),
-            "x.wav has 24-bit PCM samples; 16-bit PCM, 32-bit float and 8-bit µ-law can be sent. "
-            + ADVICE,
+            "x.wav has 24-bit PCM samples; 16-bit PCM, 32-bit float, 8-bit A-law and µ-law can be "
+            "sent. " + ADVICE,
         ),
         (
             riff(fmt(0x55), chunk(b"data", bytes(9))),
-            "x.wav has 16-bit format 0x0055 samples; 16-bit PCM, 32-bit float and 8-bit µ-law can "
-            f"be sent. {ADVICE}",
+            "x.wav has 16-bit format 0x0055 samples; 16-bit PCM, 32-bit float, 8-bit A-law and "
+            f"µ-law can be sent. {ADVICE}",
         ),
         (
             riff(fmt(rate=96_000), chunk(b"data", bytes(8))),

@@ -31,8 +31,8 @@ from tests.unit.service.session.hearing import (
     WINDOW_CHUNKS,
     Hearing,
     Message,
-    is_silence,
     voice_of,
+    words_in,
 )
 
 from speechmq.session import events
@@ -71,6 +71,7 @@ from speechmq.session.outputs import (
     SwitchToStandby,
 )
 from speechmq.session.spec import Limits, StreamSpec
+from speechmq.session.states import State
 from speechmq.session.stream import Stream
 from speechmq.upstream.messages import (
     AudioAdded,
@@ -125,6 +126,7 @@ class StreamModel(RuleBasedStateMachine):
             prefetch=st.sampled_from([SMALL, 1000, 1000]),
             suspend_after=st.sampled_from([None, 0.7, 3.0]),
             rollover_after=st.sampled_from([NEVER, 4.0]),
+            coalesce=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
         ),
         spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
         regions=st.sampled_from([1, 3]),
@@ -266,9 +268,11 @@ class StreamModel(RuleBasedStateMachine):
         if isinstance(output, SendCommand):
             hearing.obey(output.command)
             return
+        known = len(hearing.spoken)
         hearing.hear(output.audio)
-        if not is_silence(output.audio):
-            seq = hearing.spoken[-1][0]
+        if len(words_in(output.audio)) > 1:
+            assert len(output.audio) <= self.spec.samples(self.limits.coalesce)
+        for seq, *_ in hearing.spoken[known:]:
             assert hearing.config == self.config_at(seq), f"at {seq}"
 
     def note_event(self, output: StateBearing) -> None:
@@ -711,6 +715,21 @@ class StreamModel(RuleBasedStateMachine):
         ]
         assert all(one.end_time <= two.end_time for one, two in pairwise(finals))
         assert all(one.start_time <= one.end_time for one in finals)
+
+    @invariant()
+    def nothing_is_held_for_longer_than_it_may_be(self) -> None:
+        """What could be sent is sent, or waits for more to be put together with it."""
+        if not hasattr(self, "stream") or self.stream.state is not State.STREAMING:
+            return
+        timeline = self.stream.intake.timeline
+        assert self.hearing is not None
+        under_way = self.hearing.under_way
+        waiting = timeline.position - timeline.sent
+        if waiting and len(under_way) < WINDOW_CHUNKS and sum(under_way) + waiting <= WINDOW * RATE:
+            assert under_way, "held, and nothing is under way"
+            assert waiting < self.spec.samples(self.limits.coalesce)
+            assert self.stream.deadline is not None
+            assert self.stream.deadline <= self.now + self.limits.coalesce
 
     def teardown(self) -> None:
         if not hasattr(self, "stream"):
