@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.broker import (
     BrokerAddress,
     BrokerKeeper,
@@ -11,6 +12,10 @@ from tests.support.broker import (
     ask_for_broker,
     new_namespace,
 )
+
+# No property depends on how fast this machine is just now.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 pytest_plugins = ("tests.support.wire_check",)
 
