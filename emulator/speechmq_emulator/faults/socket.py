@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 from websockets.asyncio.server import ServerConnection
@@ -37,6 +38,9 @@ from speechmq_emulator.faults.fault import (
 from speechmq_emulator.faults.forgeries import error, forged, with_quota
 from speechmq_emulator.faults.plan import Drawn
 from speechmq_emulator.protocol.errors import CLOSE_NORMALLY, ErrorType, close_code
+
+# Begun only where it is run: what is cancelled before that leaves nothing behind.
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Books(Protocol):
@@ -100,7 +104,7 @@ class FaultySocket:
         """Run what faults do on the side; leaving ends it. Cancelled, it leaves no task."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            self._spawn(self._release())
+            self._spawn(self._release)
             try:
                 with suppress(ConnectionClosed):
                     await self._perform(self.course.start())
@@ -112,7 +116,7 @@ class FaultySocket:
 
     def strike(self, drawn: Drawn) -> None:
         """Do a fault now, whatever its trigger."""
-        self._spawn(self._perform([drawn]))
+        self._spawn(partial(self._perform, [drawn]))
 
     def __aiter__(self) -> "FaultySocket":
         return self
@@ -239,7 +243,7 @@ class FaultySocket:
     def _end(self, code: int, reason: str, last_message: str | None = None) -> None:
         """Close on the side: the close is only answered while someone goes on reading."""
         self._over = True
-        self._spawn(self._finish(code, reason, last_message))
+        self._spawn(partial(self._finish, code, reason, last_message))
 
     async def _finish(self, code: int, reason: str, last_message: str | None) -> None:
         await self._speaking.wait()
@@ -266,10 +270,9 @@ class FaultySocket:
             async with asyncio.timeout(seconds):
                 await self._socket.wait_closed()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Work) -> None:
         """What comes as the session ends is not done any more."""
         if self._group is None:
-            work.close()
             return
         task = self._group.create_task(_until_closed(work))
         self._tasks.add(task)
@@ -291,10 +294,10 @@ class _Throttle:
         return max(0.0, end - now)
 
 
-async def _until_closed(work: Coroutine[Any, Any, None]) -> None:
+async def _until_closed(work: Work) -> None:
     """What is done on the side ends with the connection, whoever closes it."""
     with suppress(ConnectionClosed):
-        await work
+        await work()
 
 
 def _now() -> float:
