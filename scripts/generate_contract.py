@@ -18,7 +18,14 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from speechmq_schemas.amqp import JSON, OUTSIDE_BODY, AmqpMessage
-from speechmq_schemas.commands import COMMANDS, Seq, StartStream, StreamId
+from speechmq_schemas.commands import (
+    COMMANDS,
+    AudioChunk,
+    SentChannel,
+    Seq,
+    StartStream,
+    StreamId,
+)
 from speechmq_schemas.events import (
     EVENTS,
     PartialTranscript,
@@ -249,6 +256,8 @@ def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
 def _headers_of(name: str) -> str:
     if name in EVENTS:
         return "EventHeaders"
+    if name == AudioChunk.__name__:
+        return "ChunkHeaders"
     return "SequencedHeaders" if "seq" in OUTSIDE_BODY.get(name, ()) else "StartHeaders"
 
 
@@ -267,9 +276,15 @@ def _header_schemas() -> dict[str, Any]:
         "traceparent": traceparent,
     }
     seq = {"seq": TypeAdapter(Seq).json_schema(), "traceparent": traceparent}
+    channel = TypeAdapter(SentChannel).json_schema()
     return {
         "StartHeaders": traced,
         "SequencedHeaders": {"type": "object", "properties": seq, "required": ["seq"]},
+        "ChunkHeaders": {
+            "type": "object",
+            "properties": {**seq, "channel": channel},
+            "required": ["seq"],
+        },
         "EventHeaders": {
             "type": "object",
             "properties": event,

@@ -16,6 +16,7 @@ from .amqp import (
 from .commands import (
     AudioChunk,
     Command,
+    EndChannel,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
@@ -24,6 +25,7 @@ from .commands import (
 )
 from .config import (
     AudioEventsConfig,
+    Channels,
     MidSessionConfig,
     RawAudioFormat,
     TranscriptionConfig,
@@ -62,9 +64,11 @@ __all__ = [
     "AudioEventStarted",
     "AudioEventsConfig",
     "AudioGap",
+    "Channels",
     "Command",
     "CommandMessage",
     "ContractError",
+    "EndChannel",
     "EndOfUtterance",
     "EndStream",
     "Event",

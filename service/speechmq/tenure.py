@@ -336,13 +336,20 @@ class Tenure:
 def spec_of(start: StartStream) -> StreamSpec:
     """The start in the terms of the session core."""
     body = start.model_dump(by_alias=True, exclude_unset=True)
+    channels = start.channels
+    config = body["transcription_config"]
+    if channels is not None:
+        by_channel = {"diarization": config.get("diarization") or "channel"}
+        config |= by_channel | {"channel_diarization_labels": channels.labels}
     return StreamSpec(
         stream_id=start.stream_id,
         encoding=start.audio_format.encoding,
         sample_rate=start.audio_format.sample_rate,
-        transcription_config=body["transcription_config"],
+        transcription_config=config,
         translation_config=body.get("translation_config"),
         audio_events_config=body.get("audio_events_config"),
         idle_timeout=start.idle_timeout,
         labels=start.labels,
+        channel_labels=tuple(channels.labels) if channels else (),
+        is_interleaved=channels is not None and channels.layout == "interleaved",
     )

@@ -9,12 +9,16 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages that never came, with the silence that stands in their place, in samples."""
+    """Messages that never came, with the silence that stands in their place, in samples.
+
+    ``track`` is whose silence it is. One hole may be a gap in several of them.
+    """
 
     first_seq: int
     last_seq: int
     start: int
     end: int
+    track: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,17 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelMark:
+    """Where one of several channels stands: as the checkpoint's own ``position`` and
+    ``watermark``, and how many finals it has. ``has_ended`` says that no more of it comes."""
+
+    position: int = 0
+    watermark: float = 0.0
+    finals: int = 0
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Travels in the header ``checkpoint`` of every state-bearing event.
 
@@ -34,7 +49,8 @@ class Checkpoint:
     ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
     ``translated`` is the time, by language, up to which translations have been published, and
     ``spoken`` the end of the last word that was. ``voices`` is the highest number of a speaker
-    label so far.
+    label so far. ``channels`` has the marks of each, by its label; a mono stream has none. Where
+    there are some, ``position`` and ``watermark`` are the lowest of them.
     """
 
     next_seq: int = 1
@@ -45,6 +61,12 @@ class Checkpoint:
     voices: int = 0
     translated: dict[str, float] = field(default_factory=dict)
     spoken: float = 0.0
+    channels: dict[str, ChannelMark] = field(default_factory=dict)
+
+    def mark(self, channel: str | None) -> ChannelMark:
+        if channel is None:
+            return ChannelMark(self.position, self.watermark, self.totals.finals)
+        return self.channels.get(channel, ChannelMark())
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()

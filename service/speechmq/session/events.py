@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Results: TypeAlias = msgspec.Raw | list[dict[str, Any]]
+Label: TypeAlias = str | UnsetType
+"""A channel's label; absent in a mono stream."""
+
+
+def label_of(channel: str | None) -> Label:
+    return UNSET if channel is None else channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class StreamStarted:
     session_id: str
     language_pack_info: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class PartialTranscript:
     transcript: str
     results: Results
     forced: bool = False
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class FinalTranscript:
     transcript: str
     results: Results
     forced: bool = False
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class EndOfUtterance:
     start_time: float
     end_time: float
     forced: bool = False
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +135,14 @@ class SpeakersResult:
 class AudioEventStarted:
     stream_id: str
     event: Mapping[str, Any]
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class AudioEventEnded:
     stream_id: str
     event: Mapping[str, Any]
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,7 @@ class AudioGap:
     end_time: float
     first_seq: int
     last_seq: int
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)

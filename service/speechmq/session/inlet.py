@@ -89,6 +89,8 @@ class Inlet:
             self._journal.warn(refusal.code, refusal.reason)
             if refusal.gap:
                 self._publish_gap(refusal.gap)
+            elif refusal.had_its_turn:
+                self._journal.save_place()
 
     # -- holes -----------------------------------------------------------------------------------
 
@@ -116,7 +118,8 @@ class Inlet:
 
     def give_up_hole(self, now: float) -> None:
         """Silence takes the place of what is missing."""
-        self._publish_gap(self._intake.give_up_hole())
+        for gap in self._intake.give_up_hole():
+            self._publish_gap(gap)
         self._place_ready()
         self._watch_hole(now)
 
@@ -129,6 +132,7 @@ class Inlet:
                 seconds(gap.end),
                 gap.first_seq,
                 gap.last_seq,
+                events.label_of(gap.track),
             )
         )
 

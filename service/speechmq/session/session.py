@@ -1,14 +1,16 @@
 """One session: an upstream connection from the start of recognition to its end.
 
-Knows how much audio is under way, and where the session's zero lies on the stream's clock, which
-is the clock of all that it has published of what it hears.
+Knows how much audio is under way, and where the session's zero lies on the clocks of the stream,
+which are those of all that it publishes of what it hears. Each channel is heard for itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ..media.channels import split
 from ..upstream.messages import (
     FinalReceived,
     FinalTranslationReceived,
@@ -24,12 +26,28 @@ from .events import (
     FinalTranslation,
     PartialTranscript,
     PartialTranslation,
+    label_of,
 )
 from .journal import Journal
-from .spec import Limits, StreamSpec
+from .outputs import EndAudio, EndChannelAudio, SendAudio
+from .spec import Channel, Limits, StreamSpec
 from .timeline import Timeline
 from .transcript import Relabel, Relocation, end_of, last_word_end
 from .window import Window
+
+
+@dataclass(slots=True)
+class Hearing:
+    """What upstream hears of one channel in this session.
+
+    ``sounds_until`` is what earlier sessions had told of sounds; ``has_ended`` says that upstream
+    was told of its end.
+    """
+
+    window: Window
+    relocation: Relocation
+    sounds_until: float
+    has_ended: bool = False
 
 
 class Session:
@@ -46,63 +64,146 @@ class Session:
         now: float,
         relabel: Relabel | None = None,
     ) -> None:
+        self._spec = spec
         self._stream_id = spec.stream_id
         self._journal = journal
-        self.origin = spec.seconds(timeline.rewind())
         self.since = now
-        self.window = Window(spec.samples(limits.window), limits.window_chunks)
         self._timeline = timeline
         self._translated: dict[str, float] = {}
-        self._sounds_until = journal.sounds_until
-        self._relocation = Relocation(self.origin, journal.watermark, delimiter, relabel)
+        begins = timeline.rewind()
+        self.origin = spec.seconds(min(begins.values()))
+        self._heard_in = {track: spec.channels_of(track) for track in spec.tracks}
+        self._channels = {
+            channel: Hearing(
+                Window(spec.samples(limits.window), limits.window_chunks),
+                Relocation(
+                    spec.seconds(begins[spec.track_of(channel)]),
+                    journal.said[channel].watermark,
+                    delimiter,
+                    relabel,
+                ),
+                journal.said[channel].sounds_until,
+            )
+            for channel in spec.channels
+        }
 
-    def sendable(self) -> Iterator[bytes | Command]:
+    def sendable(self) -> Iterator[SendAudio | Command]:
         """Takes out the audio that the window has room for, and the commands in between."""
         while piece := self._timeline.next_unsent:
             samples = piece.end - piece.start
-            if not self.window.has_room(samples):
-                return
+            hearers = self._heard_in[piece.track]
+            for channel in hearers:
+                if not self._channels[channel].window.has_room(samples):
+                    return
             self._timeline.mark_sent()
             if piece.command is not None:
                 yield piece.command
+            elif len(hearers) > 1 and piece.audio:
+                yield from self._split(piece.audio, samples)
             elif piece.audio:
-                self.window.send(samples)
-                yield piece.audio
+                self._channels[hearers[0]].window.send(samples)
+                yield SendAudio(piece.audio, hearers[0])
+
+    def _split(self, frames: bytes, samples: int) -> Iterator[SendAudio]:
+        parts = split(frames, self._spec.width, self._spec.sample_bytes)
+        for channel, audio in zip(self._spec.channels, parts, strict=True):
+            self._channels[channel].window.send(samples)
+            yield SendAudio(audio, channel)
 
     @property
     def has_sent_all(self) -> bool:
         return self._timeline.next_unsent is None
 
-    def confirm(self, count: int) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """Whether upstream has read all that it was sent."""
+        return all(one.window.is_empty for one in self._channels.values())
+
+    @property
+    def under_way(self) -> int:
+        """Chunks that upstream has not read yet."""
+        return sum(len(one.window) for one in self._channels.values())
+
+    def confirm(self, count: int, channel: Channel = None) -> None:
         """Raises ``MalformedMessage`` when upstream confirms what it never got."""
-        if not self.window.confirm(count):
-            sent = self.window.sent_chunks
-            raise MalformedMessage(f"upstream confirmed chunk {count}, but {sent} were sent")
+        window = self._hearing(channel).window
+        if not window.confirm(count):
+            what = "chunk" if channel is None else f"chunk of {channel!r}"
+            raise MalformedMessage(
+                f"upstream confirmed {what} {count}, but {window.sent_chunks} were sent"
+            )
+
+    def _hearing(self, channel: Channel) -> Hearing:
+        """Raises ``MalformedMessage`` for a channel that the stream does not have."""
+        try:
+            return self._channels[channel]
+        except KeyError:
+            raise MalformedMessage(
+                f"upstream spoke of channel {channel!r}, which the stream does not have"
+            ) from None
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    @property
+    def open_channels(self) -> list[Channel]:
+        return [channel for channel, one in self._channels.items() if not one.has_ended]
+
+    def end_channel(self, channel: str) -> EndChannelAudio | None:
+        """Nothing for the last open one: its end is that of the session, which has its own time."""
+        if self.open_channels == [channel] or self._channels[channel].has_ended:
+            return None
+        return self._end(channel)
+
+    def _end(self, channel: str) -> EndChannelAudio:
+        hearing = self._channels[channel]
+        hearing.has_ended = True
+        return EndChannelAudio(channel, hearing.window.sent_chunks)
+
+    def ends(self) -> Iterator[EndAudio | EndChannelAudio]:
+        """How to say that no audio follows."""
+        for channel in self.open_channels:
+            if channel is None:
+                yield EndAudio(self._channels[channel].window.sent_chunks)
+            else:
+                yield self._end(channel)
+
+    # -- words of upstream -----------------------------------------------------------------------
 
     def hear_partial(self, received: PartialReceived) -> None:
-        if not self._is_repeated(received.metadata.end_time):
-            moved = self._relocation.move(received.metadata, received.results)
-            segment_id = self._journal.segment_id
-            partial = PartialTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            moved = at.move(received.metadata, received.results)
+            segment_id = self._journal.said[received.channel].segment_id
+            label = label_of(received.channel)
+            partial = PartialTranscript(
+                self._stream_id, segment_id, *moved, forced=received.forced, channel=label
+            )
             self._journal.publish(partial, confirm=False)
 
     def hear_final(self, received: FinalReceived) -> None:
-        if not self._is_repeated(received.metadata.end_time):
-            moved = self._relocation.move(received.metadata, received.results)
-            segment_id = self._journal.segment_id
-            final = FinalTranscript(self._stream_id, segment_id, *moved, forced=received.forced)
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            moved = at.move(received.metadata, received.results)
+            segment_id = self._journal.said[received.channel].segment_id
+            label = label_of(received.channel)
+            final = FinalTranscript(
+                self._stream_id, segment_id, *moved, forced=received.forced, channel=label
+            )
             if self._journal.is_translated:
-                self._journal.spoke(last_word_end(self._relocation.words(final.results)))
-            self._journal.publish_final(final)
+                self._journal.spoke(last_word_end(at.words(final.results)))
+            self._journal.publish_final(final, received.channel)
 
     def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
-        if not self._is_repeated(received.metadata.end_time):
-            time = self._relocation.time(received.metadata.end_time)
-            self._journal.publish(EndOfUtterance(self._stream_id, time, time, received.forced))
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            time, label = at.time(received.metadata.end_time), label_of(received.channel)
+            self._journal.publish(
+                EndOfUtterance(self._stream_id, time, time, received.forced, label)
+            )
 
     def hear_partial_translation(self, received: PartialTranslationReceived) -> None:
         after = self._journal.translated_to(received.language)
-        sentences = self._relocation.sentences(received.results, after)
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
         if sentences:
             event = PartialTranslation(self._stream_id, received.language, sentences)
             self._journal.publish(event, confirm=False)
@@ -112,30 +213,31 @@ class Session:
         after = self._translated.setdefault(
             received.language, self._journal.translated_to(received.language)
         )
-        sentences = self._relocation.sentences(received.results, after)
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
         if sentences:
             end = max(end_of(sentence) for sentence in sentences)
             translation = FinalTranslation(self._stream_id, received.language, sentences)
             self._journal.publish_translation(translation, end)
 
-    def hear_sound(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def hear_sound(
+        self, event: Mapping[str, Any], channel: Channel = None
+    ) -> Mapping[str, Any] | None:
         """The sound's begin or end on the stream's clock; nothing if an earlier session told it.
 
         Raises ``MalformedMessage`` when it has no time.
         """
-        moved = self._relocation.moved(event)
+        hearing = self._hearing(channel)
+        moved = hearing.relocation.moved(event)
         time = moved.get("end_time", moved.get("start_time"))
         if not isinstance(time, int | float):
             raise MalformedMessage(f"upstream told of a sound, but not when: {dict(event)}")
-        if self._relocation.is_repeated(time) or time <= self._sounds_until:
+        if hearing.relocation.is_repeated(time) or time <= hearing.sounds_until:
             return None
-        self._journal.sounds_until = max(self._journal.sounds_until, time)
+        said = self._journal.said[channel]
+        said.sounds_until = max(said.sounds_until, time)
         return moved
 
-    def time_of(self, stream_time: float) -> float:
+    def time_of(self, stream_time: float, channel: Channel = None) -> float:
         """A time of the stream on the session's clock; 0 for what lies before it."""
-        return max(0.0, round(stream_time - self.origin, 6))
-
-    def _is_repeated(self, end_time: float) -> bool:
-        """Whether an earlier session told of everything up to then."""
-        return self._relocation.is_repeated(self._relocation.time(end_time))
+        origin = self._channels[channel].relocation.origin
+        return max(0.0, round(stream_time - origin, 6))

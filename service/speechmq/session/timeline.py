@@ -1,4 +1,4 @@
-"""The stream's audio on its own clock, counted in samples, as far as it may be needed again.
+"""The stream's audio on its own clocks, counted in samples, as far as it may be needed again.
 
 A piece is kept from its place in the order until a confirmed final covers it, because a session
 that takes over after a loss has to hear it once more.
@@ -7,16 +7,17 @@ that takes over after a loss has to hear it once more.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Reversible
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 
 from .checkpoint import Gap
-from .commands import Command
+from .commands import CloseChannel, Command
+from .spec import Track
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Samples ``start`` to ``end``, or a ``command`` between two samples.
+    """Samples ``start`` to ``end`` of a ``track``, or a ``command`` between two samples.
 
     Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
     """
@@ -28,28 +29,48 @@ class Piece:
     tag: int | None = None
     gap: Gap | None = None
     command: Command | None = None
+    track: Track = None
+
+    def is_within(self, covered: int) -> bool:
+        """Whether it need not be heard again when ``covered`` is what was finalised of its track.
+
+        What was finalised up to a command does not tell that the command was heard; but no audio
+        follows the end of a channel, and who goes on knows of it from the checkpoint.
+        """
+        if self.command is None or isinstance(self.command, CloseChannel):
+            return self.end <= covered
+        return self.end < covered
+
+
+@dataclass(slots=True)
+class Extent:
+    """How far a track goes: ``position`` is the end of the audio placed so far; ``sent`` the end of
+    what went upstream in the present session."""
+
+    position: int
+    sent: int
 
 
 class Timeline:
-    """``position`` is the end of the audio placed so far; ``sent`` the end of what went upstream
-    in the present session."""
+    """The pieces of all tracks in the order of their messages; a mono stream has one track."""
 
-    __slots__ = ("_pieces", "_unsent", "position", "sent")
+    __slots__ = ("_pieces", "_unsent", "tracks")
 
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.sent = position
+    def __init__(self, positions: Mapping[Track, int]) -> None:
+        self.tracks = {track: Extent(at, at) for track, at in positions.items()}
         self._pieces: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
 
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def place(self, seq: int, samples: int, audio: bytes, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position + samples, audio, tag))
+    def place(self, seq: int, samples: int, audio: bytes, tag: int, track: Track = None) -> None:
+        start = self.tracks[track].position
+        self._append(Piece(seq, start, start + samples, audio, tag, track=track))
 
-    def place_command(self, seq: int, command: Command, tag: int) -> None:
-        self._append(Piece(seq, self.position, self.position, b"", tag, command=command))
+    def place_command(self, seq: int, command: Command, tag: int, track: Track = None) -> None:
+        at = self.tracks[track].position
+        self._append(Piece(seq, at, at, b"", tag, command=command, track=track))
 
     def place_gap(self, gap: Gap, silence: bytes, step: int) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
@@ -57,12 +78,17 @@ class Timeline:
         for start in range(gap.start, gap.end, step) or (gap.start,):
             end = min(start + step, gap.end)
             audio = silence[: (end - start) * sample_bytes]
-            self._append(Piece(gap.first_seq, start, end, audio, gap=replace(gap, start=start)))
+            left = replace(gap, start=start)
+            self._append(Piece(gap.first_seq, start, end, audio, gap=left, track=gap.track))
 
     def _append(self, piece: Piece) -> None:
         self._pieces.append(piece)
         self._unsent.append(piece)
-        self.position = piece.end
+        self.tracks[piece.track].position = piece.end
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return list(self._pieces)
 
     @property
     def next_unsent(self) -> Piece | None:
@@ -73,27 +99,43 @@ class Timeline:
         return list(self._unsent)
 
     def mark_sent(self) -> None:
-        self.sent = self._unsent.popleft().end
+        piece = self._unsent.popleft()
+        self.tracks[piece.track].sent = piece.end
 
     @property
     def first_seq(self) -> int | None:
         """The message with which a session that begins now would begin."""
         return self._pieces[0].seq if self._pieces else None
 
-    def rewind(self) -> int:
-        """Makes everything that is kept unsent again; returns the sample where it begins."""
+    def rewind(self) -> dict[Track, int]:
+        """Makes everything that is kept unsent again; returns the samples where it begins."""
         self._unsent = deque(self._pieces)
-        self.sent = self._pieces[0].start if self._pieces else self.position
-        return self.sent
+        starts = self.starts(self._pieces)
+        for track, start in starts.items():
+            self.tracks[track].sent = start
+        return starts
 
-    def from_sample(self, sample: int) -> list[Piece]:
-        """The pieces that end behind ``sample``, and commands right there: what was finalised up to
-        a command does not tell that the command was heard."""
+    def starts(self, pieces: Reversible[Piece]) -> dict[Track, int]:
+        """Where each track goes on when only ``pieces``, the last ones, are left to be heard."""
+        starts = {track: extent.position for track, extent in self.tracks.items()}
+        for piece in reversed(pieces):
+            starts[piece.track] = piece.start
+        return starts
 
-        def is_before(piece: Piece) -> bool:
-            return piece.end < sample or (piece.end == sample and piece.command is None)
+    def beyond(self, covered: Mapping[Track, int]) -> list[Piece]:
+        """All pieces from the first on that is not covered, by the sample of its track up to which
+        that was finalised.
 
-        return list(dropwhile(is_before, self._pieces))
+        A command is behind us, too, when audio that follows it, of whichever track, is covered.
+        """
+        passed = 0
+        for count, piece in enumerate(self._pieces, 1):
+            if piece.is_within(covered[piece.track]):
+                if passed == count - 1 or piece.end > piece.start:
+                    passed = count
+            elif piece.command is None or piece.track is None:
+                break
+        return list(self._pieces)[passed:]
 
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""

@@ -68,7 +68,7 @@ def test_json_holds_everything() -> None:
         "turns": [{"speaker": "S1", "start_time": 0.0, "end_time": 0.4, "text": "Yes."}],
         "words": [word],
         "utterance_ends": [],
-        "gaps": [gap.model_dump()],
+        "gaps": [gap.model_dump(exclude_unset=True)],
         "missing_segments": [],
     }
 

@@ -3,7 +3,7 @@ from speechmq.session.timeline import Piece, Timeline
 
 
 def timeline_of(*samples: int) -> Timeline:
-    timeline = Timeline(0)
+    timeline = Timeline({None: 0})
     for seq, count in enumerate(samples, 1):
         timeline.place(seq, count, bytes([seq]) * count, tag=seq * 10)
     return timeline
@@ -19,11 +19,11 @@ def send_all(timeline: Timeline) -> list[int]:
 
 def test_pieces_stand_end_to_end() -> None:
     timeline = timeline_of(5, 3)
-    assert timeline.from_sample(0) == [
+    assert timeline.pieces == [
         Piece(1, 0, 5, b"\1" * 5, 10),
         Piece(2, 5, 8, b"\2" * 3, 20),
     ]
-    assert timeline.position == 8
+    assert timeline.tracks[None].position == 8
 
 
 def test_release_forgets_only_what_was_sent() -> None:
@@ -40,8 +40,8 @@ def test_rewind_sends_again_what_is_kept() -> None:
     timeline = timeline_of(5, 3, 2)
     send_all(timeline)
     timeline.release(2)
-    assert timeline.rewind() == 5
-    assert timeline.sent == 5
+    assert timeline.rewind() == {None: 5}
+    assert timeline.tracks[None].sent == 5
     assert send_all(timeline) == [2, 3]
 
 
@@ -49,13 +49,13 @@ def test_rewind_of_an_empty_timeline_begins_at_its_end() -> None:
     timeline = timeline_of(5)
     send_all(timeline)
     timeline.release(2)
-    assert timeline.rewind() == 5
+    assert timeline.rewind() == {None: 5}
 
 
 def test_gap_is_silence_in_steps_that_each_know_what_is_left_of_it() -> None:
-    timeline = Timeline(0)
+    timeline = Timeline({None: 0})
     timeline.place_gap(Gap(4, 9, 0, 5), silence=b"\xff\xff" * 2, step=2)
-    assert timeline.from_sample(0) == [
+    assert timeline.pieces == [
         Piece(4, 0, 2, b"\xff" * 4, gap=Gap(4, 9, 0, 5)),
         Piece(4, 2, 4, b"\xff" * 4, gap=Gap(4, 9, 2, 5)),
         Piece(4, 4, 5, b"\xff" * 2, gap=Gap(4, 9, 4, 5)),
@@ -63,13 +63,13 @@ def test_gap_is_silence_in_steps_that_each_know_what_is_left_of_it() -> None:
 
 
 def test_gap_without_length_still_has_a_place() -> None:
-    timeline = Timeline(7)
+    timeline = Timeline({None: 7})
     timeline.place_gap(Gap(1, 1, 7, 7), silence=b"\0", step=1)
     assert timeline.next_unsent == Piece(1, 7, 7, b"", gap=Gap(1, 1, 7, 7))
 
 
 def test_released_silence_has_no_delivery_to_settle() -> None:
-    timeline = Timeline(0)
+    timeline = Timeline({None: 0})
     timeline.place_gap(Gap(1, 2, 0, 5), silence=b"\xff", step=1)
     timeline.place(3, 2, b"\3\3", tag=30)
     send_all(timeline)

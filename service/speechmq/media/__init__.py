@@ -1,0 +1,1 @@
+"""What audio is made of. Pure: bytes in, bytes out, nothing of streams or sessions."""
