@@ -18,7 +18,8 @@ _on_audio_added = Stream._RECEIVERS[AudioAdded]
 def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> None:
     """As the worker does, and then lets go of what upstream has read, final or not."""
     _on_audio_added(stream, received, now)
-    under_way = stream._succession.live.under_way
+    hearings = stream._succession.live._channels.values()
+    under_way = sum(len(one.window._chunks) for one in hearings)
     sent = stream.intake.timeline._pieces
     read = stream.intake.timeline.sent_pieces() - under_way
     if read > 0:

@@ -119,11 +119,6 @@ class Session:
         """Whether upstream has read all that it was sent."""
         return all(one.window.is_empty for one in self._channels.values())
 
-    @property
-    def under_way(self) -> int:
-        """Chunks that upstream has not read yet."""
-        return sum(len(one.window) for one in self._channels.values())
-
     def confirm(self, count: int, channel: Channel = None) -> None:
         """Raises ``MalformedMessage`` when upstream confirms what it never got."""
         window = self._hearing(channel).window

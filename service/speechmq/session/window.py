@@ -17,10 +17,6 @@ class Window:
         self._samples = 0
         self.sent_chunks = 0
 
-    def __len__(self) -> int:
-        """Chunks that are under way."""
-        return len(self._chunks)
-
     @property
     def is_empty(self) -> bool:
         return not self._chunks

@@ -2,13 +2,14 @@
 
 The model is the world around the core: a publisher that loses, repeats and delays, and changes the
 configuration; a broker that redelivers; an upstream whose recogniser hears one word in each chunk,
-numbers voices anew in each session and translates late; connections that stand by; and consumers
-that drop repeated message ids. Whoever dies leaves only the last state-bearing event and the last
-memo that were published.
+numbers voices anew in each session and translates late, each channel heard for itself; connections
+that stand by; and consumers that drop repeated message ids. Whoever dies leaves only the last
+state-bearing event and the last memo that were published.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,10 +26,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.support.streams import RATE, SPEC, TRANSLATED, VOICES
+from tests.support.streams import INTERLEAVED, RATE, SEPARATE, SPEC, TRANSLATED, VOICES
 from tests.unit.service.session.hearing import (
     WINDOW,
     WINDOW_CHUNKS,
+    Ear,
     Hearing,
     Message,
     is_silence,
@@ -37,7 +39,13 @@ from tests.unit.service.session.hearing import (
 
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from speechmq.session.commands import (
+    ChangeConfig,
+    CloseChannel,
+    Command,
+    ForceUtterance,
+    TellSpeakers,
+)
 from speechmq.session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -57,6 +65,7 @@ from speechmq.session.outputs import (
     CloseStandby,
     DeadLetter,
     EndAudio,
+    EndChannelAudio,
     Finish,
     OpenConnection,
     OpenStandby,
@@ -70,10 +79,11 @@ from speechmq.session.outputs import (
     StartRecognition,
     SwitchToStandby,
 )
-from speechmq.session.spec import Limits, StreamSpec
+from speechmq.session.spec import Channel, Limits, StreamSpec
 from speechmq.session.stream import Stream
 from speechmq.upstream.messages import (
     AudioAdded,
+    ChannelAudioAdded,
     FinalReceived,
     Metadata,
     PartialReceived,
@@ -126,7 +136,7 @@ class StreamModel(RuleBasedStateMachine):
             suspend_after=st.sampled_from([None, 0.7, 3.0]),
             rollover_after=st.sampled_from([NEVER, 4.0]),
         ),
-        spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
+        spec=st.sampled_from([SPEC, VOICES, TRANSLATED, SEPARATE, SEPARATE, INTERLEAVED]),
         regions=st.sampled_from([1, 3]),
         languages=st.sampled_from([("de", "fr"), ("fr",)]),
     )
@@ -228,7 +238,7 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.hearing is None, "two live connections at once"
                 assert self.standby is None, "a standby beside no session"
                 assert region in range(self.regions)
-                self.hearing = Hearing()
+                self.hearing = Hearing(self.spec)
             case StartRecognition(config):
                 assert self.hearing is not None
                 assert self.hearing.opened
@@ -238,7 +248,7 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.standby is None, "two connections stand by"
                 assert region in range(self.regions)
                 self.dismissed = 0
-                self.standby = Hearing(opened=True)
+                self.standby = Hearing(self.spec, opened=True)
                 self.introduce(self.standby, config)
             case SwitchToStandby():
                 assert self.standby is not None
@@ -252,23 +262,26 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.hearing is not None
                 self.tell(self.hearing, output)
             case EndAudio(chunks):
-                assert self.hearing is not None
-                assert not self.hearing.ended, "ended twice"
-                assert self.standby is None, "a standby for nothing"
-                assert chunks == len(self.hearing.chunks)
-                self.hearing.ended = True
+                self.end(None, chunks)
+            case EndChannelAudio(channel, chunks):
+                self.end(channel, chunks)
             case CloseConnection():
                 assert self.standby is None, "a standby beside no session"
                 self.hearing = None
+
+    def end(self, channel: Channel, chunks: int) -> None:
+        assert self.hearing is not None
+        self.hearing.end(channel, chunks)
+        assert self.standby is None or not self.hearing.ended, "a standby for nothing"
 
     def tell(self, hearing: Hearing, output: SendCommand | SendAudio) -> None:
         """Each chunk is heard with the configuration that holds at its place."""
         if isinstance(output, SendCommand):
             hearing.obey(output.command)
             return
-        hearing.hear(output.audio)
+        hearing.hear(output.audio, output.channel)
         if not is_silence(output.audio):
-            seq = hearing.spoken[-1][0]
+            seq = hearing.ears[output.channel].spoken[-1][0]
             assert hearing.config == self.config_at(seq), f"at {seq}"
 
     def note_event(self, output: StateBearing) -> None:
@@ -295,6 +308,26 @@ class StreamModel(RuleBasedStateMachine):
             if at < seq and isinstance(message.command, ChangeConfig) and not self.is_lost(at):
                 config.update(message.command.config)
         return config
+
+    # -- channels --------------------------------------------------------------------------------
+
+    def closed_at(self, channel: Channel) -> float:
+        """The first message that ends the channel, of those that came."""
+        return min(
+            (
+                seq
+                for seq, message in self.said.items()
+                if message.command == CloseChannel(channel or "") and not self.is_lost(seq)
+            ),
+            default=math.inf,
+        )
+
+    def is_refused(self, message: Message) -> bool:
+        """A chunk that belongs to no channel that is open."""
+        is_separate = self.spec is SEPARATE
+        if message.channel not in self.spec.tracks:
+            return True
+        return is_separate and message.seq > self.closed_at(message.channel)
 
     # -- voices ----------------------------------------------------------------------------------
 
@@ -383,11 +416,20 @@ class StreamModel(RuleBasedStateMachine):
         return self.is_live and self.end_seq is None
 
     @precondition(lambda self: self.may_speak)
-    @rule(chunks=st.lists(st.tuples(SIZES, st.sampled_from("....-=!")), min_size=1, max_size=12))
-    def publisher_speaks(self, chunks: list[tuple[int, str]]) -> None:
-        """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it."""
-        for samples, how in chunks:
-            message = self.next_message(samples=samples)
+    @rule(
+        chunks=st.lists(
+            st.tuples(SIZES, st.sampled_from("....-=!"), st.sampled_from("abababaabbc")),
+            min_size=1,
+            max_size=12,
+        )
+    )
+    def publisher_speaks(self, chunks: list[tuple[int, str, str]]) -> None:
+        """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it.
+
+        There is no channel ``c``.
+        """
+        for samples, how, where in chunks:
+            message = self.next_message(samples=samples, channel=self.channel_of(where))
             if how == "-":
                 self.missing.append(message.seq)
                 continue
@@ -395,16 +437,25 @@ class StreamModel(RuleBasedStateMachine):
                 {"=": [message, message], "!": [message, Message(0)]}.get(how, [message])
             )
 
+    def channel_of(self, where: str) -> Channel:
+        return where if self.spec is SEPARATE or where == "c" else None
+
     def next_message(
-        self, *, samples: int | None = None, command: Command | None = None
+        self,
+        *,
+        samples: int | None = None,
+        command: Command | None = None,
+        channel: Channel = None,
     ) -> Message:
-        message = self.said[self.next_seq] = Message(self.next_seq, samples, command)
+        message = self.said[self.next_seq] = Message(self.next_seq, samples, command, channel)
         self.next_seq += 1
         return message
 
     @precondition(lambda self: self.may_speak)
     @rule(
-        kind=st.sampled_from(["max_delay", "max_delay", "max_delay_mode", "force", "now", "end"]),
+        kind=st.sampled_from(
+            ["max_delay", "max_delay", "max_delay_mode", "force", "now", "end", "close a"]
+        ),
         how=st.sampled_from("...-="),
     )
     def publisher_commands(self, kind: str, how: str) -> None:
@@ -412,6 +463,7 @@ class StreamModel(RuleBasedStateMachine):
             "force": ForceUtterance(),
             "now": TellSpeakers(),
             "end": TellSpeakers(final=True),
+            "close a": CloseChannel("a"),
         }
         change = ChangeConfig({kind: self.next_seq})
         message = self.next_message(command=commands.get(kind, change))
@@ -423,7 +475,7 @@ class StreamModel(RuleBasedStateMachine):
     @precondition(lambda self: self.may_speak and self.hearing and self.hearing.ended)
     @rule(samples=SIZES)
     def publisher_speaks_again_while_the_session_ends(self, samples: int) -> None:
-        self.publisher_speaks(chunks=[(samples, ".")])
+        self.publisher_speaks(chunks=[(samples, ".", "b")])
         self.deliver(len(self.queue))
 
     @precondition(lambda self: self.is_live and self.said)
@@ -459,7 +511,7 @@ class StreamModel(RuleBasedStateMachine):
             self.tag += 1
             message = self.queue.popleft()
             self.unacked[self.tag] = self.delivered[self.tag] = message
-            self.give(message.delivered(self.tag))
+            self.give(message.delivered(self.tag, self.spec))
 
     @precondition(lambda self: self.is_live and self.work)
     @rule(count=st.integers(1, 20))
@@ -543,38 +595,42 @@ class StreamModel(RuleBasedStateMachine):
     def connection_is_lost(self, code: int) -> None:
         self.give(ConnectionLost(code, "gone"))
 
-    @precondition(
-        lambda self: self.is_streaming and self.hearing.confirmed < len(self.hearing.chunks)
-    )
+    @precondition(lambda self: self.is_streaming and self.hearing.unread)
     @rule(data=st.data())
     def audio_is_added(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        least = self.hearing.confirmed + 1
-        self.hearing.confirmed = data.draw(st.integers(least, len(self.hearing.chunks)))
-        self.give(AudioAdded(self.hearing.confirmed))
+        ear = data.draw(st.sampled_from(self.hearing.unread))
+        self.add_audio(ear, data.draw(st.integers(ear.confirmed + 1, len(ear.chunks))))
+
+    def add_audio(self, ear: Ear, count: int) -> None:
+        ear.confirmed = count
+        self.give(
+            AudioAdded(count) if ear.channel is None else ChannelAudioAdded(count, ear.channel)
+        )
 
     @property
-    def possible_ends(self) -> list[int]:
-        hearing = self.hearing
-        return [one for one in hearing.ends if one > hearing.finalised] if hearing else []
+    def unsaid(self) -> list[Ear]:
+        return self.hearing.unsaid if self.hearing else []
 
-    @precondition(lambda self: self.is_streaming and self.possible_ends)
+    @precondition(lambda self: self.is_streaming and self.unsaid)
     @rule(data=st.data())
     def final_comes(self, data: st.DataObject) -> None:
-        self.finalise(data.draw(st.sampled_from(self.possible_ends)))
+        ear = data.draw(st.sampled_from(self.unsaid))
+        self.finalise(ear, data.draw(st.sampled_from(ear.possible_ends)))
 
-    def finalise(self, end: int) -> None:
+    def finalise(self, ear: Ear, end: int) -> None:
         assert self.hearing is not None
-        final = FinalReceived(*self.hearing.segment(end))
-        self.hearing.finalised = end
+        final = FinalReceived(*self.hearing.segment(ear, end), channel=ear.channel)
+        ear.finalised = end
         self.give(final)
 
-    @precondition(lambda self: self.is_streaming and self.possible_ends)
+    @precondition(lambda self: self.is_streaming and self.unsaid)
     @rule(data=st.data())
     def partial_comes(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        end = data.draw(st.sampled_from(self.possible_ends))
-        self.give(PartialReceived(*self.hearing.segment(end)))
+        ear = data.draw(st.sampled_from(self.unsaid))
+        end = data.draw(st.sampled_from(ear.possible_ends))
+        self.give(PartialReceived(*self.hearing.segment(ear, end), channel=ear.channel))
 
     @property
     def untranslated(self) -> list[str]:
@@ -593,7 +649,7 @@ class StreamModel(RuleBasedStateMachine):
     @property
     def has_heard_all(self) -> bool:
         is_over = self.is_streaming and self.hearing is not None and self.hearing.ended
-        return is_over and not self.possible_ends and not self.untranslated
+        return is_over and not self.unsaid and not self.untranslated
 
     @precondition(lambda self: self.has_heard_all)
     @rule()
@@ -611,11 +667,12 @@ class StreamModel(RuleBasedStateMachine):
         self.give(too_early)
 
     @precondition(lambda self: self.is_streaming)
-    @rule()
-    def utterance_ends(self) -> None:
+    @rule(data=st.data())
+    def utterance_ends(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        time = self.hearing.finalised / RATE
-        self.give(UtteranceEnded(Metadata(time, time)))
+        ear = data.draw(st.sampled_from([*self.hearing.ears.values()]))
+        time = ear.finalised / RATE
+        self.give(UtteranceEnded(Metadata(time, time), channel=ear.channel))
 
     @precondition(lambda self: self.is_streaming and self.hearing.questions)
     @rule()
@@ -704,13 +761,10 @@ class StreamModel(RuleBasedStateMachine):
 
     @invariant()
     def finals_never_go_back_in_time(self) -> None:
-        finals = [
-            event
-            for _, event in sorted(self.log.items(), key=lambda item: item[0])
-            if isinstance(event, events.FinalTranscript)
-        ]
-        assert all(one.end_time <= two.end_time for one, two in pairwise(finals))
-        assert all(one.start_time <= one.end_time for one in finals)
+        for channel in self.spec.channels if self.epoch else ():
+            finals = self.finals_of(channel)
+            assert all(one.end_time <= two.end_time for one, two in pairwise(finals))
+            assert all(one.start_time <= one.end_time for one in finals)
 
     def teardown(self) -> None:
         if not hasattr(self, "stream"):
@@ -756,11 +810,10 @@ class StreamModel(RuleBasedStateMachine):
 
     def step_of(self, hearing: Hearing) -> bool:
         """What upstream owes is said."""
-        if hearing.confirmed < len(hearing.chunks):
-            hearing.confirmed = len(hearing.chunks)
-            self.give(AudioAdded(hearing.confirmed))
-        elif self.possible_ends:
-            self.finalise(self.possible_ends[-1])
+        if hearing.unread:
+            self.add_audio(hearing.unread[0], len(hearing.unread[0].chunks))
+        elif self.unsaid:
+            self.finalise(self.unsaid[0], self.unsaid[0].possible_ends[-1])
         elif self.untranslated:
             self.translate(self.untranslated[0])
         elif hearing.ended:
@@ -778,51 +831,65 @@ class StreamModel(RuleBasedStateMachine):
             if isinstance(event, kind)
         ]
 
-    def gaps(self) -> dict[tuple[int, int], events.AudioGap]:
+    def finals_of(self, channel: Channel) -> list[events.FinalTranscript]:
+        return [
+            one
+            for one in self.events_of(events.FinalTranscript)
+            if isinstance(one, events.FinalTranscript) and one.channel == events.label_of(channel)
+        ]
+
+    def gaps(self) -> dict[tuple[int, int, Channel], events.AudioGap]:
         """Told again under another id, a gap must still be the same gap."""
-        found: dict[tuple[int, int], events.AudioGap] = {}
+        found: dict[tuple[int, int, Channel], events.AudioGap] = {}
         for gap in self.events_of(events.AudioGap):
             assert isinstance(gap, events.AudioGap)
-            key = gap.first_seq, gap.last_seq
+            track = gap.channel if isinstance(gap.channel, str) else None
+            key = gap.first_seq, gap.last_seq, track
             assert found.setdefault(key, gap) == gap
         return found
 
-    def positions(self) -> dict[int, tuple[float, float]]:
+    def positions(self) -> dict[int, tuple[Channel, float, float]]:
         """Where each chunk lies that was not given up, by its own samples and the gaps told."""
-        gaps = {first: (last, gap) for (first, last), gap in self.gaps().items()}
-        at, seq, found = 0, 1, {}
+        gaps: dict[int, list[tuple[Channel, events.AudioGap]]] = {}
+        for (first, _, track), gap in self.gaps().items():
+            gaps.setdefault(first, []).append((track, gap))
+        at, seq, found = dict.fromkeys(self.spec.tracks, 0), 1, {}
         assert self.end_seq is not None
         while seq < self.end_seq:
             if seq in gaps:
-                seq, gap = gaps[seq]
-                assert gap.start_time == SPEC.seconds(at)
-                at = SPEC.samples(gap.end_time)
+                for track, gap in gaps[seq]:
+                    assert gap.start_time == SPEC.seconds(at[track])
+                    at[track] = SPEC.samples(gap.end_time)
+                    seq = gap.last_seq
             else:
-                samples = self.said[seq].samples
-                if samples is not None:
-                    found[seq] = (SPEC.seconds(at), SPEC.seconds(at + samples))
-                    at += samples
+                message = self.said[seq]
+                if message.samples is not None and not self.is_refused(message):
+                    start = at[message.channel]
+                    at[message.channel] = end = start + message.samples
+                    found[seq] = (message.channel, SPEC.seconds(start), SPEC.seconds(end))
             seq += 1
-        self.length = at
+        self.length = sum(at.values())
         return found
 
     def check_words(self) -> None:
-        """Every word once, in order, at its own time."""
-        heard = [
-            (word["alternatives"][0]["content"], word["start_time"], word["end_time"])
-            for final in self.events_of(events.FinalTranscript)
-            if isinstance(final, events.FinalTranscript)
-            for word in (
-                msgspec.json.decode(final.results)
-                if isinstance(final.results, msgspec.Raw)
-                else final.results
-            )
-        ]
-        assert heard == self.spoken()
+        """Every word once, in order, at its own time, in its channel."""
+        for channel in self.spec.channels:
+            heard = [
+                (word["alternatives"][0]["content"], word["start_time"], word["end_time"])
+                for final in self.finals_of(channel)
+                for word in (
+                    msgspec.json.decode(final.results)
+                    if isinstance(final.results, msgspec.Raw)
+                    else final.results
+                )
+            ]
+            assert heard == self.spoken(self.spec.track_of(channel))
 
-    def spoken(self) -> list[tuple[str, float, float]]:
+    def spoken(self, track: Channel = None) -> list[tuple[str, float, float]]:
         return [
-            (f"w{seq}", start, end) for seq, (start, end) in self.positions().items() if end > start
+            (f"w{seq}", start, end)
+            for seq, (where, start, end) in self.positions().items()
+            if end > start and where == track
         ]
 
     def check_translations(self) -> None:
@@ -852,7 +919,7 @@ class StreamModel(RuleBasedStateMachine):
             SPEC.samples(gap.end_time) - SPEC.samples(gap.start_time)
             for gap in self.gaps().values()
         )
-        finals = self.events_of(events.FinalTranscript)
+        width = self.spec.width
         assert (
             ended.received_seconds,
             ended.gap_seconds,
@@ -860,15 +927,15 @@ class StreamModel(RuleBasedStateMachine):
             ended.chunks,
             ended.finals,
         ) == (
-            SPEC.seconds(self.length),
-            SPEC.seconds(silence),
-            SPEC.seconds(self.length - silence),
+            SPEC.seconds(self.length * width),
+            SPEC.seconds(silence * width),
+            SPEC.seconds((self.length - silence) * width),
             len(self.positions()),
-            len(finals),
+            len(self.events_of(events.FinalTranscript)),
         )
-        assert [
-            one.segment_id for one in finals if isinstance(one, events.FinalTranscript)
-        ] == list(range(1, len(finals) + 1))
+        for first_id, channel in enumerate(self.spec.channels, 1):
+            ids = [one.segment_id for one in self.finals_of(channel)]
+            assert ids == [first_id + n * len(self.spec.channels) for n in range(len(ids))]
 
 
 TestStreamModel = StreamModel.TestCase

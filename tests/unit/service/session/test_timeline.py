@@ -1,4 +1,5 @@
 from speechmq.session.checkpoint import Gap
+from speechmq.session.commands import ForceUtterance
 from speechmq.session.timeline import Piece, Timeline
 
 
@@ -75,6 +76,32 @@ def test_released_silence_has_no_delivery_to_settle() -> None:
     send_all(timeline)
     assert timeline.release(4) == [30]
     assert len(timeline) == 0
+
+
+def test_command_is_behind_us_when_audio_that_follows_it_in_any_track_is_covered() -> None:
+    timeline = Timeline({"a": 0, "b": 0})
+    timeline.place(1, 5, b"\1" * 5, 1, "b")
+    timeline.place_command(2, ForceUtterance(), 2, "b")
+    timeline.place(3, 0, b"", 3, "a")
+    timeline.place(4, 5, b"\4" * 5, 4, "a")
+
+    def left(a: int, b: int) -> list[int]:
+        return [piece.seq for piece in timeline.beyond({"a": a, "b": b})]
+
+    assert left(a=0, b=4) == [1, 2, 3, 4]
+    assert left(a=0, b=5) == [2, 3, 4]
+    assert left(a=5, b=5) == []
+    assert left(a=5, b=4) == [1, 2, 3, 4]
+
+
+def test_tracks_begin_where_what_is_left_of_them_begins() -> None:
+    timeline = Timeline({"a": 0, "b": 0})
+    timeline.place(1, 5, b"\1" * 5, 1, "a")
+    timeline.place(2, 3, b"\2" * 3, 2, "b")
+    timeline.place(3, 5, b"\3" * 5, 3, "a")
+    assert timeline.starts(timeline.pieces[1:]) == {"a": 5, "b": 0}
+    assert timeline.starts(timeline.pieces[2:]) == {"a": 5, "b": 3}
+    assert timeline.starts([]) == {"a": 10, "b": 3}
 
 
 def test_sent_pieces_counts_what_is_kept_and_was_sent() -> None:
