@@ -20,10 +20,10 @@ def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> No
     _on_audio_added(stream, received, now)
     hearings = stream._succession.live._channels.values()
     under_way = sum(len(one.window._chunks) for one in hearings)
-    sent = stream.intake.timeline._pieces
-    read = stream.intake.timeline.sent_pieces() - under_way
+    timeline = stream.intake.timeline
+    read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:
-        stream.intake.release(sent[read - 1].seq + 1)
+        stream.intake.release(timeline.pieces[read - 1].seq + 1)
         stream._inlet.settle()
 
 

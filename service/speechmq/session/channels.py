@@ -110,6 +110,8 @@ class Channels:
         if not self._is_separate:
             return {None: missing}
         takers = self._in_turn(first)
+        if not takers:  # behind the end of all channels there is no audio
+            return {self._spec.tracks[0]: 0}
         each, rest = divmod(missing, len(takers))
         shares: dict[Track, int] = {
             channel: each + (n < rest) for n, channel in enumerate(takers[:missing])
@@ -122,8 +124,7 @@ class Channels:
         open_ones = [one for one in self._spec.channel_labels if one not in self.ended_at]
         since = seq - _ACTIVE_WITHIN * len(self._spec.channel_labels)
         active = [one for one in open_ones if self._heard_at.get(one, since - 1) >= since]
-        turns = active or open_ones or list(self._spec.channel_labels)
-        return sorted(turns, key=lambda one: self._heard_at.get(one, 0))
+        return sorted(active or open_ones, key=lambda one: self._heard_at.get(one, 0))
 
 
 def _quoted(channel: str) -> str:

@@ -148,7 +148,7 @@ class Inlet:
             self._release_uncovered()
 
     def _release_uncovered(self) -> None:
-        count = min(self._limits.prefetch // 10, self._intake.timeline.sent_pieces())
+        count = self._intake.timeline.oldest_sent(self._limits.prefetch // 10)
         if not count or self._journal.is_giving_up:
             return
         seconds = self._spec.seconds(self._journal.give_up(count))

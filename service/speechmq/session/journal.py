@@ -21,8 +21,9 @@ from .speakers import Voices
 from .spec import Channel, Limits, StreamSpec, Track
 from .timeline import Piece, Timeline
 
-# Upstream rounds the end of a channel's last final; no later one will make up for it.
-ROUNDING = 0.05
+# Upstream rounds the end of a channel's last final by less than so many seconds, and no later one
+# will make up for it. No word is as short.
+ROUNDING = 0.01
 
 
 class Journal:
@@ -212,10 +213,11 @@ class Journal:
         """
         if track is None:
             return self._spec.samples(self.coverage - self._context)
-        extent, watermark = self.timeline.tracks[track], self.said[track].watermark
-        rounding = ROUNDING if track in self._intake.channels.ended_at else 0.0
-        if self._spec.samples(watermark + rounding) >= extent.position == extent.sent:
-            return extent.position
+        position, watermark = self.timeline.tracks[track].position, self.said[track].watermark
+        unsaid = position - self._spec.samples(watermark)
+        has_ended = track in self._intake.channels.ended_at
+        if unsaid <= 0 or (has_ended and unsaid < self._spec.samples(ROUNDING)):
+            return position
         return self._spec.samples(watermark - self._context)
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:

@@ -149,5 +149,15 @@ class Timeline:
     def _is_next(self, piece: Piece) -> bool:
         return bool(self._unsent) and self._unsent[0] is piece
 
-    def sent_pieces(self) -> int:
-        return len(self._pieces) - len(self._unsent)
+    def oldest_sent(self, most: int) -> int:
+        """How many of the oldest pieces can be let go: ``most``, or what the first message has.
+
+        A message in several pieces, as a gap, goes as a whole when all of it was sent.
+        """
+        pieces, sent = self.pieces, len(self._pieces) - len(self._unsent)
+        wholes = [
+            count
+            for count in range(1, sent + 1)
+            if count == len(pieces) or pieces[count].seq != pieces[count - 1].seq
+        ]
+        return max((count for count in wholes if count <= most), default=min(wholes, default=0))

@@ -266,7 +266,7 @@ def test_channel_that_has_paused_after_its_last_final_needs_no_run_up() -> None:
 
 def test_channel_that_has_ended_holds_nothing_back_for_a_rounding() -> None:
     stream = separate(resume_context=0.15)
-    drive(stream, chunk(1, "b", samples=CHUNK + 30), wish(2, CloseChannel("b")))
+    drive(stream, chunk(1, "b", samples=CHUNK + 79), wish(2, CloseChannel("b")))
     drive(stream, final(0.1, channel="b"), chunk(3, "a"), chunk(4, "a"), chunk(5, "a"))
     assert drive(stream, final(0.25, channel="a"), Published(3))[-1] == Acknowledge(3)
 
@@ -398,7 +398,7 @@ def test_channels_that_have_ended_or_paused_lost_nothing() -> None:
     assert shares({"a": 98, "b": 99, "c": 97}, 100, 101, "c") == {"a": 1, "b": 1}
     assert shares({"a": 98, "b": 99, "c": 80}, 100, 101) == {"a": 1, "b": 1}
     assert shares({}, 1, 4) == {"a": 2, "b": 1, "c": 1}
-    assert shares({}, 100, 100, "a", "b", "c") == {"a": 1}
+    assert shares({}, 100, 100, "a", "b", "c") == {"a": 0}
 
 
 def test_turns_go_on_behind_a_hole() -> None:

@@ -110,6 +110,17 @@ LIMITS = Limits(
 SIZES = st.sampled_from([0, 80, 400, 800, 1200])  # the last is longer than max_chunk
 
 
+some_chunk = st.tuples(SIZES, st.sampled_from("....-=!"), st.sampled_from("abababaabbc"))
+some_limits = st.builds(
+    replace,
+    st.just(LIMITS),
+    resume_context=st.sampled_from([0.0, 0.05, 0.15]),
+    prefetch=st.sampled_from([SMALL, 1000, 1000]),
+    suspend_after=st.sampled_from([None, 0.7, 3.0]),
+    rollover_after=st.sampled_from([NEVER, 4.0]),
+)
+
+
 class StreamModel(RuleBasedStateMachine):
     """Everything outside the core that outlives one owner of the stream."""
 
@@ -127,21 +138,13 @@ class StreamModel(RuleBasedStateMachine):
         self.log: dict[tuple[int, int], events.Event] = {}
         self.outcome: Outcome | None = None
 
-    @initialize(
-        limits=st.builds(
-            replace,
-            st.just(LIMITS),
-            resume_context=st.sampled_from([0.0, 0.05, 0.15]),
-            prefetch=st.sampled_from([SMALL, 1000, 1000]),
-            suspend_after=st.sampled_from([None, 0.7, 3.0]),
-            rollover_after=st.sampled_from([NEVER, 4.0]),
-        ),
-        spec=st.sampled_from([SPEC, VOICES, TRANSLATED, SEPARATE, SEPARATE, INTERLEAVED]),
-        regions=st.sampled_from([1, 3]),
-        languages=st.sampled_from([("de", "fr"), ("fr",)]),
-    )
     def begin(
-        self, limits: Limits, spec: StreamSpec, regions: int, languages: tuple[str, ...]
+        self,
+        limits: Limits,
+        spec: StreamSpec,
+        *,
+        regions: int = 1,
+        languages: tuple[str, ...] = (),
     ) -> None:
         """``languages`` are those that upstream can translate into."""
         self.limits, self.spec, self.regions = limits, spec, regions
@@ -416,13 +419,7 @@ class StreamModel(RuleBasedStateMachine):
         return self.is_live and self.end_seq is None
 
     @precondition(lambda self: self.may_speak)
-    @rule(
-        chunks=st.lists(
-            st.tuples(SIZES, st.sampled_from("....-=!"), st.sampled_from("abababaabbc")),
-            min_size=1,
-            max_size=12,
-        )
-    )
+    @rule(chunks=st.lists(some_chunk, min_size=1, max_size=12))
     def publisher_speaks(self, chunks: list[tuple[int, str, str]]) -> None:
         """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it.
 
@@ -938,8 +935,50 @@ class StreamModel(RuleBasedStateMachine):
             assert ids == [first_id + n * len(self.spec.channels) for n in range(len(ids))]
 
 
-TestStreamModel = StreamModel.TestCase
-TestStreamModel.settings = settings(
+class MonoModel(StreamModel):
+    @initialize(
+        limits=some_limits,
+        spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
+        regions=st.sampled_from([1, 3]),
+        languages=st.sampled_from([("de", "fr"), ("fr",)]),
+    )
+    def begin_mono(
+        self, limits: Limits, spec: StreamSpec, regions: int, languages: tuple[str, ...]
+    ) -> None:
+        self.begin(limits, spec, regions=regions, languages=languages)
+
+
+class ChannelsModel(StreamModel):
+    @initialize(
+        limits=some_limits,
+        spec=st.sampled_from([SEPARATE, SEPARATE, INTERLEAVED]),
+        chunks=st.lists(some_chunk, min_size=8, max_size=40),
+        count=st.integers(0, 40),
+    )
+    def begin_channels(
+        self, limits: Limits, spec: StreamSpec, chunks: list[tuple[int, str, str]], count: int
+    ) -> None:
+        """All channels have said something."""
+        self.begin(limits, spec)
+        self.publisher_speaks(chunks=chunks)
+        self.all_goes_well(count=count)
+
+    @precondition(lambda self: self.may_speak)
+    @rule(chunks=st.lists(some_chunk, min_size=4, max_size=12), count=st.integers(4, 20))
+    def conversation_goes_on(self, chunks: list[tuple[int, str, str]], count: int) -> None:
+        self.publisher_speaks(chunks=chunks)
+        self.all_goes_well(count=count)
+
+    @precondition(lambda self: self.may_speak and self.spec is SEPARATE)
+    @rule(channel=st.sampled_from("ab"), count=st.integers(0, 20))
+    def channel_ends(self, channel: str, count: int) -> None:
+        self.queue.append(self.next_message(command=CloseChannel(channel)))
+        self.all_goes_well(count=count)
+
+
+TestStreamModel = MonoModel.TestCase
+TestChannelsModel = ChannelsModel.TestCase
+TestStreamModel.settings = TestChannelsModel.settings = settings(
     max_examples=120,
     stateful_step_count=60,
     deadline=None,

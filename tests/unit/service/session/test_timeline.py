@@ -104,10 +104,24 @@ def test_tracks_begin_where_what_is_left_of_them_begins() -> None:
     assert timeline.starts([]) == {"a": 10, "b": 3}
 
 
-def test_sent_pieces_counts_what_is_kept_and_was_sent() -> None:
+def test_oldest_are_let_go_as_far_as_they_were_sent() -> None:
     timeline = timeline_of(5, 3, 2)
-    assert timeline.sent_pieces() == 0
+    assert timeline.oldest_sent(2) == 0
     timeline.mark_sent()
     timeline.mark_sent()
     timeline.release(2)
-    assert timeline.sent_pieces() == 1
+    assert timeline.oldest_sent(2) == 1
+    send_all(timeline)
+    assert timeline.oldest_sent(9) == 2
+
+
+def test_gap_is_let_go_as_a_whole() -> None:
+    """A checkpoint that begins within it would free nothing, again and again."""
+    timeline = timeline_of(5)
+    timeline.place_gap(Gap(2, 9, 5, 11), silence=b"\xff" * 2, step=2)
+    timeline.place(10, 2, b"\3\3", tag=30)
+    for sent, let_go in [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4)]:
+        timeline.mark_sent()
+        assert timeline.oldest_sent(4) == let_go, f"{sent} were sent"
+    timeline.release(2)
+    assert timeline.oldest_sent(1) == 3
