@@ -54,7 +54,8 @@ from .events import (
     UpstreamMessage,
 )
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
-from .transcript import Transcript, Turn, Word, join_words, words_of
+from .transcript import Transcript, Turn
+from .words import Word, join_words, words_of
 
 __all__ = [
     "SCHEMA_VERSION",

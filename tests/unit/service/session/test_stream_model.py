@@ -286,6 +286,9 @@ class StreamModel(RuleBasedStateMachine):
         if not is_silence(output.audio):
             seq = hearing.ears[output.channel].spoken[-1][0]
             assert hearing.config == self.config_at(seq), f"at {seq}"
+            for channel, ear in hearing.ears.items():
+                is_last = all(one.ended for one in hearing.ears.values() if one is not ear)
+                assert ear.ended or is_last or seq < self.closed_at(channel), f"{channel} ended"
 
     def note_event(self, output: StateBearing) -> None:
         match output:
@@ -316,6 +319,8 @@ class StreamModel(RuleBasedStateMachine):
 
     def closed_at(self, channel: Channel) -> float:
         """The first message that ends the channel, of those that came."""
+        if self.spec is not SEPARATE:
+            return math.inf
         return min(
             (
                 seq
@@ -327,10 +332,8 @@ class StreamModel(RuleBasedStateMachine):
 
     def is_refused(self, message: Message) -> bool:
         """A chunk that belongs to no channel that is open."""
-        is_separate = self.spec is SEPARATE
-        if message.channel not in self.spec.tracks:
-            return True
-        return is_separate and message.seq > self.closed_at(message.channel)
+        is_unknown = message.channel not in self.spec.tracks
+        return is_unknown or message.seq > self.closed_at(message.channel)
 
     # -- voices ----------------------------------------------------------------------------------
 
