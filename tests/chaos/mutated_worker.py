@@ -18,8 +18,7 @@ _on_audio_added = Stream._RECEIVERS[AudioAdded]
 def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> None:
     """As the worker does, and then lets go of what upstream has read, final or not."""
     _on_audio_added(stream, received, now)
-    hearings = stream._succession.live._channels.values()
-    under_way = sum(len(one.window._chunks) for one in hearings)
+    under_way = stream._succession.live.under_way
     timeline = stream.intake.timeline
     read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:

@@ -89,13 +89,13 @@ class Lifecycle:
         if self.state is not State.STREAMING:
             return
         session = self._succession.live
-        was_idle = session.is_idle
+        was_idle = not session.under_way
         for sendable in session.sendable():
             if isinstance(sendable, SendAudio):
                 self._emit(sendable)
             else:
                 self._succession.obey(sendable)
-        if was_idle and not session.is_idle:
+        if was_idle and session.under_way:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         if self._intake.end is not None and session.has_sent_all:
             self._end_audio(now)

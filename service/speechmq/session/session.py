@@ -51,7 +51,10 @@ class Hearing:
 
 
 class Session:
-    """Begins at the earliest audio that no confirmed final covers."""
+    """Begins at the earliest audio that no confirmed final covers.
+
+    ``under_way`` counts the chunks that upstream has not read yet, of all channels.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Session:
         self._stream_id = spec.stream_id
         self._journal = journal
         self.since = now
+        self.under_way = 0
         self._timeline = timeline
         self._translated: dict[str, float] = {}
         begins = timeline.rewind()
@@ -102,27 +106,27 @@ class Session:
                 yield from self._split(piece.audio, samples)
             elif piece.audio:
                 self._channels[hearers[0]].window.send(samples)
+                self.under_way += 1
                 yield SendAudio(piece.audio, hearers[0])
 
     def _split(self, frames: bytes, samples: int) -> Iterator[SendAudio]:
         parts = split(frames, self._spec.width, self._spec.sample_bytes)
         for channel, audio in zip(self._spec.channels, parts, strict=True):
             self._channels[channel].window.send(samples)
+            self.under_way += 1
             yield SendAudio(audio, channel)
 
     @property
     def has_sent_all(self) -> bool:
         return self._timeline.next_unsent is None
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether upstream has read all that it was sent."""
-        return all(one.window.is_empty for one in self._channels.values())
-
     def confirm(self, count: int, channel: Channel = None) -> None:
         """Raises ``MalformedMessage`` when upstream confirms what it never got."""
         window = self._hearing(channel).window
-        if not window.confirm(count):
+        before = window.under_way
+        is_known = window.confirm(count)
+        self.under_way -= before - window.under_way
+        if not is_known:
             what = "chunk" if channel is None else f"chunk of {channel!r}"
             raise MalformedMessage(
                 f"upstream confirmed {what} {count}, but {window.sent_chunks} were sent"

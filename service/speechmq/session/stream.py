@@ -207,10 +207,10 @@ class Stream:
     def _confirm(self, count: int, channel: Channel, now: float) -> None:
         session = self._succession.live
         session.confirm(count, channel)
-        if session.is_idle:
-            self._timers.stop(Timer.ANSWER)
-        else:
+        if session.under_way:
             self._timers.set(Timer.ANSWER, now + self.limits.answer_timeout)
+        else:
+            self._timers.stop(Timer.ANSWER)
         self._life.advance(now)
 
     def _on_partial(self, received: upstream.PartialReceived, _now: float) -> None:

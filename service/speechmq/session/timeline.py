@@ -7,8 +7,9 @@ that takes over after a loss has to hear it once more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Reversible
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from .checkpoint import Gap
 from .commands import CloseChannel, Command
@@ -31,15 +32,11 @@ class Piece:
     command: Command | None = None
     track: Track = None
 
-    def is_within(self, covered: int) -> bool:
-        """Whether it need not be heard again when ``covered`` is what was finalised of its track.
-
-        What was finalised up to a command does not tell that the command was heard; but no audio
-        follows the end of a channel, and who goes on knows of it from the checkpoint.
-        """
-        if self.command is None or isinstance(self.command, CloseChannel):
-            return self.end <= covered
-        return self.end < covered
+    @property
+    def must_be_passed(self) -> bool:
+        """What was finalised up to a command does not tell that the command was heard; but no audio
+        follows the end of a channel, and who goes on knows of it from the checkpoint."""
+        return self.command is not None and not isinstance(self.command, CloseChannel)
 
 
 @dataclass(slots=True)
@@ -110,13 +107,15 @@ class Timeline:
     def rewind(self) -> dict[Track, int]:
         """Makes everything that is kept unsent again; returns the samples where it begins."""
         self._unsent = deque(self._pieces)
-        starts = self.starts(self._pieces)
+        starts = self.starts(self.pieces)
         for track, start in starts.items():
             self.tracks[track].sent = start
         return starts
 
-    def starts(self, pieces: Reversible[Piece]) -> dict[Track, int]:
+    def starts(self, pieces: Sequence[Piece]) -> dict[Track, int]:
         """Where each track goes on when only ``pieces``, the last ones, are left to be heard."""
+        if len(self.tracks) == 1 and pieces:
+            return {pieces[0].track: pieces[0].start}
         starts = {track: extent.position for track, extent in self.tracks.items()}
         for piece in reversed(pieces):
             starts[piece.track] = piece.start
@@ -130,12 +129,13 @@ class Timeline:
         """
         passed = 0
         for count, piece in enumerate(self._pieces, 1):
-            if piece.is_within(covered[piece.track]):
-                if passed == count - 1 or piece.end > piece.start:
+            end, until = piece.end, covered[piece.track]
+            if end < until or (end == until and not piece.must_be_passed):
+                if passed == count - 1 or end > piece.start:
                     passed = count
             elif piece.command is None or piece.track is None:
                 break
-        return list(self._pieces)[passed:]
+        return list(islice(self._pieces, passed, None))
 
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""

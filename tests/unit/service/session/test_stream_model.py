@@ -973,15 +973,17 @@ class ChannelsModel(StreamModel):
         self.all_goes_well(count=count)
 
     @precondition(lambda self: self.may_speak and self.spec is SEPARATE)
-    @rule(channel=st.sampled_from("ab"), count=st.integers(0, 20))
-    def channel_ends(self, channel: str, count: int) -> None:
+    @rule(channel=st.sampled_from("ab"), count=st.integers(0, 20), is_killed=st.booleans())
+    def channel_ends(self, channel: str, count: int, is_killed: bool) -> None:
         self.queue.append(self.next_message(command=CloseChannel(channel)))
         self.all_goes_well(count=count)
+        if is_killed and self.is_live:
+            self.let_go()
 
 
 TestStreamModel = MonoModel.TestCase
 TestChannelsModel = ChannelsModel.TestCase
-TestStreamModel.settings = TestChannelsModel.settings = settings(
+TestStreamModel.settings = settings(
     max_examples=120,
     stateful_step_count=60,
     deadline=None,
@@ -989,3 +991,4 @@ TestStreamModel.settings = TestChannelsModel.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+TestChannelsModel.settings = settings(TestStreamModel.settings, max_examples=250)
