@@ -14,7 +14,7 @@ from typing import Any
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
 from .errors import BrokerLost
-from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from .session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -33,6 +33,7 @@ from .session.outputs import (
     CloseStandby,
     DeadLetter,
     EndAudio,
+    EndChannelAudio,
     Finish,
     OpenConnection,
     OpenStandby,
@@ -51,6 +52,8 @@ from .tasks import task_group
 from .upstream.link import Link
 from .upstream.messages import (
     RecognitionStarted,
+    add_channel_audio,
+    end_of_channel,
     end_of_stream,
     force_end_of_utterance,
     get_speakers,
@@ -158,8 +161,10 @@ class Runner:
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case SendAudio(audio):
+                case SendAudio(audio, None):
                     self._say(audio)
+                case SendAudio(audio, str(channel)):
+                    self._say(add_channel_audio(channel, audio))
                 case Publish() | SaveCheckpoint() | SaveMemo() | Acknowledge() | DeadLetter():
                     self._give_broker(output)
                 case Finish(outcome):
@@ -171,6 +176,8 @@ class Runner:
         match output:
             case EndAudio(chunks):
                 self._say(end_of_stream(chunks))
+            case EndChannelAudio(channel, chunks):
+                self._say(end_of_channel(channel, chunks))
             case StartRecognition(config):
                 self._say(self._start_message(config))
             case SendCommand(command):
@@ -272,11 +279,11 @@ class Runner:
                 self._receive(StandbyLost(reason))
 
 
-def _written(command: Command) -> str:
+def _written(command: ChangeConfig | ForceUtterance | TellSpeakers) -> str:
     match command:
         case ChangeConfig(config):
             return set_recognition_config(config)
-        case ForceUtterance(timestamp):
-            return force_end_of_utterance(timestamp)
+        case ForceUtterance(timestamp, channel):
+            return force_end_of_utterance(timestamp, channel)
         case TellSpeakers(final):
             return get_speakers(final=final)
