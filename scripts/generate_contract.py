@@ -20,9 +20,11 @@ from pydantic import BaseModel, TypeAdapter
 from speechmq_schemas.amqp import JSON, OUTSIDE_BODY, AmqpMessage
 from speechmq_schemas.commands import (
     COMMANDS,
+    AudioChunk,
     CreateTemporaryKey,
     GetStreamStatus,
     Request,
+    SentChannel,
     Seq,
     StartStream,
     StreamId,
@@ -307,6 +309,8 @@ def _headers_of(name: str) -> str:
         return "EventHeaders"
     if name in REPLIES:
         return "ReplyHeaders"
+    if name == AudioChunk.__name__:
+        return "ChunkHeaders"
     return "SequencedHeaders" if "seq" in OUTSIDE_BODY.get(name, ()) else "RequestHeaders"
 
 
@@ -325,9 +329,15 @@ def _header_schemas() -> dict[str, Any]:
         "traceparent": traceparent,
     }
     seq = {"seq": TypeAdapter(Seq).json_schema(), "traceparent": traceparent}
+    channel = TypeAdapter(SentChannel).json_schema()
     return {
         "RequestHeaders": traced,
         "SequencedHeaders": {"type": "object", "properties": seq, "required": ["seq"]},
+        "ChunkHeaders": {
+            "type": "object",
+            "properties": {**seq, "channel": channel},
+            "required": ["seq"],
+        },
         "EventHeaders": {
             "type": "object",
             "properties": event,

@@ -20,6 +20,7 @@ from .commands import (
     AudioChunk,
     Command,
     CreateTemporaryKey,
+    EndChannel,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
@@ -29,6 +30,7 @@ from .commands import (
 )
 from .config import (
     AudioEventsConfig,
+    Channels,
     FileAudioFormat,
     MidSessionConfig,
     RawAudioFormat,
@@ -59,8 +61,9 @@ from .events import (
 )
 from .replies import Reply, RequestFailed, StreamStatus, TemporaryKey
 from .routing import SCHEMA_VERSION, Names, event_routing_key, stream_routing_key
-from .transcript import Transcript, Turn, Word, join_words, words_of
+from .transcript import Transcript, Turn
 from .unknown import unknown_fields
+from .words import Word, join_words, words_of
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -70,10 +73,12 @@ __all__ = [
     "AudioEventStarted",
     "AudioEventsConfig",
     "AudioGap",
+    "Channels",
     "Command",
     "CommandMessage",
     "ContractError",
     "CreateTemporaryKey",
+    "EndChannel",
     "EndOfUtterance",
     "EndStream",
     "Event",

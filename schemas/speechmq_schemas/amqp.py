@@ -48,17 +48,18 @@ MAX_COMMAND_BODY = 256 * 1024
 
 OUTSIDE_BODY: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "AudioChunk": frozenset({"seq"}),
+        "AudioChunk": frozenset({"seq", "channel"}),
         "UpdateConfig": frozenset({"seq"}),
         "ForceEndOfUtterance": frozenset({"seq"}),
         "GetSpeakers": frozenset({"seq"}),
+        "EndChannel": frozenset({"seq"}),
         "EndStream": frozenset({"seq"}),
         "GetStreamStatus": frozenset({"stream_id"}),
         "UpstreamMessage": frozenset({"stream_id"}),
     }
 )
-"""Fields that a body leaves out: ``seq`` is a header; ``stream_id`` the correlation id of an
-``UpstreamMessage``, and in the routing key of a ``GetStreamStatus``."""
+"""Fields that a body leaves out: ``seq`` and a chunk's ``channel`` are headers; ``stream_id`` the
+correlation id of an ``UpstreamMessage``, and in the routing key of a ``GetStreamStatus``."""
 
 _NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -112,10 +113,15 @@ def from_command(
         routing_key=START_ROUTING_KEY if is_start else stream_routing_key(stream_id),
         type=name,
         body=audio if is_chunk else _encode(command),
-        headers={**headers, **command.model_dump(include=set(OUTSIDE_BODY.get(name, ())))},
+        headers={**headers, **_own_headers(command)},
         content_type=OCTETS if is_chunk else JSON,
         correlation_id=stream_id,
     )
+
+
+def _own_headers(command: Command) -> dict[str, Any]:
+    names = OUTSIDE_BODY.get(type(command).__name__, frozenset())
+    return command.model_dump(include=set(names), exclude_none=True)
 
 
 def _check_outgoing(stream_id: str, command: Command, audio: bytes) -> None:
@@ -172,7 +178,7 @@ def to_command(message: AmqpMessage) -> CommandMessage:
 
 def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
     if model is AudioChunk:
-        return CommandMessage(AudioChunk(seq=_seq(message)), message.body)
+        return CommandMessage(_chunk(message), message.body)
     if len(message.body) > MAX_COMMAND_BODY:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
@@ -208,6 +214,11 @@ def _decode_with(
     for name in outside.keys() & fields.keys():
         raise _invalid(model.__name__, name, f"is {place}, and no field of the body")
     return model.model_validate({**fields, **outside}, by_alias=True, by_name=False)
+
+
+def _chunk(message: AmqpMessage) -> AudioChunk:
+    seq, channel = _seq(message), message.headers.get("channel")
+    return AudioChunk(seq=seq) if channel is None else AudioChunk(seq=seq, channel=channel)
 
 
 def _seq(message: AmqpMessage) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from .base import ContractModel
 from .config import (
     AudioEventsConfig,
     AudioFormat,
+    ChannelLabel,
+    Channels,
+    FileAudioFormat,
     MidSessionConfig,
     TranscriptionConfig,
     TranslationConfig,
@@ -23,6 +27,7 @@ Seq = Annotated[
     int,
     Field(ge=1, lt=2**63, description="From 1, one step per message of the stream"),
 ]
+SentChannel = Annotated[str, Field(description="A channel of the stream, as its start named it")]
 CredentialName = Annotated[
     str,
     Field(
@@ -43,8 +48,14 @@ class StartStream(Command):
 
     stream_id: StreamId
     audio_format: AudioFormat
+    channels: Annotated[
+        Channels | None,
+        Field(description="For raw audio of several channels; without it, mono"),
+    ] = None
     transcription_config: TranscriptionConfig
-    translation_config: TranslationConfig | None = None
+    translation_config: Annotated[
+        TranslationConfig | None, Field(description="Not with `channels`")
+    ] = None
     audio_events_config: AudioEventsConfig | None = None
     credential: CredentialName | None = None
     region: Annotated[
@@ -64,11 +75,66 @@ class StartStream(Command):
         default_factory=dict, max_length=32, description="Yours; `StreamStarted` repeats them"
     )
 
+    @field_validator("channels")
+    @classmethod
+    def _are_of_raw_audio(cls, channels: Channels | None, info: ValidationInfo) -> Channels | None:
+        if channels is not None and isinstance(info.data.get("audio_format"), FileAudioFormat):
+            raise PydanticCustomError(
+                "channels_in_file",
+                "A stream with `channels` takes raw audio; an `audio_format` of type 'file' is "
+                "heard as one channel",
+            )
+        return channels
+
+    @field_validator("transcription_config")
+    @classmethod
+    def _agrees_with_channels(
+        cls, config: TranscriptionConfig, info: ValidationInfo
+    ) -> TranscriptionConfig:
+        if "channels" in info.data:  # else it has a fault of its own
+            _require_agreement(config, info.data["channels"])
+        return config
+
+    @field_validator("translation_config")
+    @classmethod
+    def _is_of_mono(
+        cls, config: TranslationConfig | None, info: ValidationInfo
+    ) -> TranslationConfig | None:
+        """Upstream's translations name no channel, so they could be given no place."""
+        if config is not None and info.data.get("channels") is not None:
+            raise PydanticCustomError(
+                "channels_translated", "A stream with `channels` cannot be translated"
+            )
+        return config
+
+
+def _require_agreement(config: TranscriptionConfig, channels: Channels | None) -> None:
+    """`channels` says what the channels are; the API's own fields may say the same, not more."""
+    wants_channels = config.diarization in {"channel", "channel_and_speaker"}
+    labels = config.channel_diarization_labels
+    if channels is None and (wants_channels or labels):
+        raise PydanticCustomError(
+            "channels_missing", "Diarization by channel needs `channels` in StartStream"
+        )
+    if channels is not None and config.diarization is not None and not wants_channels:
+        raise PydanticCustomError(
+            "channels_contradicted",
+            "With `channels`, diarization should be 'channel' or 'channel_and_speaker'",
+        )
+    if channels is not None and labels is not None and labels != channels.labels:
+        raise PydanticCustomError(
+            "channels_contradicted",
+            "channel_diarization_labels should be the labels of `channels`, or left out",
+        )
+
 
 class AudioChunk(Command):
     """The headers of a chunk; the body is the audio itself, raw bytes, never base64."""
 
     seq: Seq
+    channel: Annotated[
+        SentChannel | None, Field(description="Whose audio it is, where channels are `separate`")
+    ] = None
 
 
 class UpdateConfig(Command):
@@ -85,6 +151,9 @@ class ForceEndOfUtterance(Command):
     timestamp: Annotated[float, Field(ge=0, description="Seconds on the stream's clock")] | None = (
         None
     )
+    channel: Annotated[
+        SentChannel | None, Field(description="Only of this channel; without it, of all")
+    ] = None
 
 
 class GetSpeakers(Command):
@@ -92,6 +161,16 @@ class GetSpeakers(Command):
 
     seq: Annotated[Seq, Field(description="Travels as a header")]
     final: Annotated[bool, Field(description="Answer at the end of the stream, once")] = False
+
+
+class EndChannel(Command):
+    """Says that no more audio of one channel comes; the others go on, and `EndStream` follows.
+
+    For `separate` channels only.
+    """
+
+    seq: Annotated[Seq, Field(description="Travels as a header")]
+    channel: ChannelLabel
 
 
 class EndStream(Command):
@@ -123,6 +202,7 @@ CommandName = Literal[
     "UpdateConfig",
     "ForceEndOfUtterance",
     "GetSpeakers",
+    "EndChannel",
     "EndStream",
     "CreateTemporaryKey",
     "GetStreamStatus",
@@ -135,6 +215,7 @@ COMMANDS: dict[str, type[Command]] = {
         UpdateConfig,
         ForceEndOfUtterance,
         GetSpeakers,
+        EndChannel,
         EndStream,
         CreateTemporaryKey,
         GetStreamStatus,

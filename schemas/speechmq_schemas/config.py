@@ -31,7 +31,7 @@ OWN_LABEL = r"^(S[0-9]+|UU|\s+.*|\S+.*\s+)$"
 
 
 class RawAudioFormat(ContractModel):
-    """Headerless samples, mono."""
+    """Headerless samples; mono, or frames of all channels where those are interleaved."""
 
     type: Literal["raw"] = "raw"
     encoding: Encoding
@@ -58,6 +58,47 @@ AudioFormat = Annotated[
         custom_error_message="An audio format has the type 'raw' or 'file'",
     ),
 ]
+
+
+ChannelLabel = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+( [^\s\x00-\x1f\x7f-\x9f]+)*$",
+        max_length=64,
+        description="What the publisher calls a channel: words, one space between two",
+    ),
+]
+
+MAX_CHANNELS = 8
+"""Upstream's own limit is the account's and lower (2); it refuses more at the start."""
+
+
+def _unique_labels(labels: list[str]) -> list[str]:
+    if len(set(labels)) < len(labels):
+        raise PydanticCustomError("not_unique", "Labels of channels should be unique")
+    return labels
+
+
+class Channels(ContractModel):
+    """Several channels of one conversation, each with words of its own.
+
+    `separate`: each chunk holds the audio of one channel, which its header `channel` names.
+    `interleaved`: each chunk holds whole frames, a sample of every channel in the order of the
+    labels, as a WAV file does.
+    """
+
+    layout: Literal["separate", "interleaved"]
+    labels: Annotated[
+        list[ChannelLabel],
+        Field(
+            min_length=2,
+            max_length=MAX_CHANNELS,
+            fail_fast=True,
+            json_schema_extra={"uniqueItems": True},
+            description="Speechmatics takes two of them",
+        ),
+        AfterValidator(_unique_labels),
+    ]
 
 
 class AdditionalVocab(OpenModel):
@@ -229,6 +270,17 @@ class TranscriptionConfig(OpenModel):
     output_locale: NonEmpty | None = None
     additional_vocab: Annotated[list[VocabEntry], Field(fail_fast=True)] | None = None
     diarization: Literal["none", "speaker", "channel", "channel_and_speaker"] | None = None
+    channel_diarization_labels: (
+        Annotated[
+            list[str],
+            Field(
+                max_length=MAX_CHANNELS,
+                fail_fast=True,
+                description="May be left out: `StartStream.channels` has the labels",
+            ),
+        ]
+        | None
+    ) = None
     max_delay: (
         Annotated[float, Field(ge=0.7, le=4, description="Seconds from a word's end to its final")]
         | None
@@ -243,4 +295,3 @@ class TranscriptionConfig(OpenModel):
     model: Literal["standard", "enhanced", "melia-1"] | None = None
     punctuation_overrides: PunctuationOverrides | None = None
     conversation_config: ConversationConfig | None = None
-    channel_diarization_labels: Annotated[list[str], Field(fail_fast=True)] | None = None

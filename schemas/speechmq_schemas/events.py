@@ -13,6 +13,9 @@ from pydantic import Field
 from .base import Json, NonEmpty, OpenModel
 from .commands import StreamId
 
+Channel = Annotated[
+    str | None, Field(description="The channel that it is about; absent where there is one")
+]
 Seconds = Annotated[float, Field(ge=0, description="Seconds on the stream's clock")]
 
 
@@ -32,6 +35,9 @@ class StreamStarted(Event):
     session_id: Annotated[str, Field(description="The upstream's name of the session")]
     language_pack_info: dict[str, Json] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
+    channels: list[str] = Field(
+        default_factory=list, description="Labels of its channels; none where it is mono"
+    )
 
 
 class StreamResumed(Event):
@@ -66,8 +72,9 @@ class StreamInfo(Event):
 
 
 class StreamEnded(Event):
-    """The last event of a stream that ended well. Totals are in seconds of audio.
+    """The last event of a stream that ended well.
 
+    Totals are in seconds of audio, over all channels.
     ``received_seconds`` equals ``finalised_seconds`` plus ``gap_seconds``.
     """
 
@@ -112,11 +119,15 @@ class RecognitionResult(OpenModel):
 
 
 class Transcript(Event):
-    segment_id: Annotated[int, Field(ge=1, description="A partial bears the id of its final")]
+    segment_id: Annotated[
+        int,
+        Field(ge=1, description="A partial bears the id of its final; unique over all channels"),
+    ]
     start_time: Seconds
     end_time: Seconds
     transcript: str
     results: list[RecognitionResult]
+    channel: Channel = None
     forced: Annotated[bool, Field(description="`ForceEndOfUtterance` asked for it")] = False
 
 
@@ -133,6 +144,7 @@ class EndOfUtterance(Event):
 
     start_time: Seconds
     end_time: Seconds
+    channel: Channel = None
     forced: Annotated[bool, Field(description="`ForceEndOfUtterance` asked for it")] = False
 
 
@@ -186,12 +198,14 @@ class AudioEventStarted(Event):
     """A sound that was asked for begins: music, applause, …"""
 
     event: AudioEventStart
+    channel: Channel = None
 
 
 class AudioEventEnded(Event):
     """It is over."""
 
     event: AudioEventEnd
+    channel: Channel = None
 
 
 class AudioGap(Event):
@@ -201,6 +215,7 @@ class AudioGap(Event):
     end_time: Seconds
     first_seq: int
     last_seq: int
+    channel: Channel = None
 
 
 class UpstreamMessage(Event):

@@ -1,7 +1,7 @@
 """One realistic message of each kind, out of the life of one stream; for tests and for documents.
 
 The stream starts, is translated, loses a chunk, moves to another worker and ends; another start is
-refused.
+refused, and one more stream has channels.
 
 Everything here is made by the mapping itself from real models, and is the same on every run.
 """
@@ -16,6 +16,7 @@ from .amqp import AmqpMessage, from_command, from_event, from_reply, from_reques
 from .commands import (
     AudioChunk,
     CreateTemporaryKey,
+    EndChannel,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
@@ -66,6 +67,7 @@ from .replies import RequestFailed, StreamStatus, TemporaryKey
 
 STREAM_ID = "call-0042"
 REFUSED_STREAM_ID = "call-0043"
+CHANNELS_STREAM_ID = "call-0044"
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACED: Mapping[str, str] = MappingProxyType({"traceparent": TRACEPARENT})
 
@@ -119,6 +121,7 @@ def _commands() -> tuple[AmqpMessage, ...]:
         from_command(STREAM_ID, _change(), headers=TRACED),
         from_command(STREAM_ID, ForceEndOfUtterance(seq=91, timestamp=8.9), headers=TRACED),
         from_command(STREAM_ID, GetSpeakers(seq=92, final=False), headers=TRACED),
+        from_command(CHANNELS_STREAM_ID, EndChannel(seq=140, channel="agent"), headers=TRACED),
         from_command(STREAM_ID, EndStream(seq=271), headers=TRACED),
         KEY_REQUEST,
         STATUS_REQUEST,

@@ -6,14 +6,14 @@ the newest is kept, by (epoch, seq), so any order and any repetition give the sa
 - A segment has one text: its newest partial, then its newest final. A final is never replaced by a
   partial, nor a partial by one of an older epoch.
 - An owner goes on behind the last final that the broker has kept. So a final of a newer epoch
-  supersedes everything that older epochs said from its segment on.
+  supersedes everything that older epochs said from its segment on, in its channel.
 - The end of a stream ends its partials; a stream that failed keeps them, for nobody will say more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -23,48 +23,32 @@ from .events import (
     Event,
     FinalTranscript,
     PartialTranscript,
-    RecognitionResult,
     StreamEnded,
     StreamFailed,
     StreamStarted,
 )
 from .events import Transcript as Segment
+from .words import Word, join_words, words_of
 
 Position = tuple[int, int]
 State = Literal["live", "ended", "failed"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word or an entity. Times are seconds on the stream's clock.
-
-    ``text`` is ``content`` with the punctuation that is attached to it. ``is_attached`` says that
-    nothing stands between it and the word before.
-    """
-
-    content: str
-    text: str
-    start_time: float
-    end_time: float
-    segment_id: int
-    speaker: str | None = None
-    confidence: float | None = None
-    is_attached: bool = False
-    ends_sentence: bool = False
+S = TypeVar("S", bound=Segment)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker says until another does; ``speaker`` is None without diarization."""
+    """What one speaker says until another does; ``speaker`` is None without diarization, and
+    ``channel`` where there is one."""
 
     speaker: str | None
     start_time: float
     end_time: float
     text: str
     words: tuple[Word, ...]
+    channel: str | None = None
 
 
 class Transcript:
@@ -74,9 +58,9 @@ class Transcript:
         self.stream_id: str | None = None
         self._finals: dict[int, tuple[Position, FinalTranscript]] = {}
         self._partials: dict[int, tuple[Position, PartialTranscript]] = {}
-        self._first_final: dict[int, int] = {}  # by epoch, the lowest segment
-        self._gaps: dict[int, tuple[Position, AudioGap]] = {}  # by first seq
-        self._utterance_ends: set[float] = set()
+        self._first_final: dict[tuple[int, str | None], int] = {}  # by epoch, the lowest segment
+        self._gaps: dict[tuple[int, str | None], tuple[Position, AudioGap]] = {}  # by first seq
+        self._utterance_ends: set[tuple[str | None, float]] = set()
         self._start: dict[None, tuple[Position, StreamStarted]] = {}
         self._end: dict[None, tuple[Position, StreamEnded | StreamFailed]] = {}
         self._newest_epoch = 0
@@ -104,19 +88,20 @@ class Transcript:
 
     def _final(self, event: FinalTranscript, position: Position) -> bool:
         epoch, segment = position[0], event.segment_id
-        first = self._first_final.get(epoch, segment)
-        self._first_final[epoch] = min(first, segment)
+        key = epoch, event.channel
+        self._first_final[key] = min(self._first_final.get(key, segment), segment)
         partial = self._partials.get(segment)
         if partial is not None and partial[0][0] <= epoch:
             del self._partials[segment]
         return _keep_newest(self._finals, segment, position, event)
 
     def _gap(self, event: AudioGap, position: Position) -> bool:
-        return _keep_newest(self._gaps, event.first_seq, position, event)
+        return _keep_newest(self._gaps, (event.first_seq, event.channel), position, event)
 
     def _utterance_end(self, event: EndOfUtterance, _: Position) -> bool:
-        is_new = event.end_time not in self._utterance_ends
-        self._utterance_ends.add(event.end_time)
+        end = event.channel, event.end_time
+        is_new = end not in self._utterance_ends
+        self._utterance_ends.add(end)
         return is_new
 
     def _started(self, event: StreamStarted, position: Position) -> bool:
@@ -148,16 +133,34 @@ class Transcript:
         return "ended" if isinstance(event, StreamEnded) else "failed"
 
     @property
+    def channels(self) -> list[str | None]:
+        """As the start told them, or in the order of the alphabet where it was not heard; None is
+        the one of a mono stream."""
+        if self._start and self._start[None][1].channels:
+            return [*self._start[None][1].channels]
+        heard = [event for _, event in (*self._finals.values(), *self._partials.values())]
+        return [*sorted({one.channel for one in heard if one.channel is not None})] or [None]
+
+    @property
     def segments(self) -> list[Segment]:
         """One a segment id, in order: finals, and behind them what is being said now."""
         by_id: dict[int, Segment] = {one.segment_id: one for one in self.partials}
         by_id.update((one.segment_id, one) for one in self.finals)
-        return [by_id[segment] for segment in sorted(by_id)]
+        return self._in_order(by_id.values())
+
+    def _in_order(self, segments: Iterable[S]) -> list[S]:
+        """Of time, where there are channels: each counts its segments for itself."""
+        found = sorted(segments, key=lambda one: one.segment_id)
+        return found if self.channels == [None] else sorted(found, key=lambda one: one.start_time)
 
     @property
     def finals(self) -> list[FinalTranscript]:
         """In order; silence has empty ones."""
-        return [event for _, event in self._standing(self._finals)]
+        return self._in_order(self._standing(self._finals))
+
+    def finals_of(self, channel: str | None) -> list[FinalTranscript]:
+        """Those of one channel, in order."""
+        return [final for final in self.finals if final.channel == channel]
 
     @property
     def partials(self) -> list[PartialTranscript]:
@@ -166,14 +169,17 @@ class Transcript:
             return []
         taken = {event.segment_id for event in self.finals}
         standing = self._standing(self._partials)
-        return [event for _, event in standing if event.segment_id not in taken]
+        return self._in_order(event for event in standing if event.segment_id not in taken)
 
-    def _standing(self, table: dict[int, tuple[Position, V]]) -> list[tuple[int, V]]:
-        """What no newer epoch has superseded, in order of segments."""
+    def _standing(self, table: dict[int, tuple[Position, S]]) -> list[S]:
+        """What no newer epoch has superseded."""
         return [
-            (segment, event)
-            for segment, ((epoch, _), event) in sorted(table.items(), key=lambda item: item[0])
-            if not any(e > epoch and first <= segment for e, first in self._first_final.items())
+            event
+            for segment, ((epoch, _), event) in table.items()
+            if not any(
+                e > epoch and channel == event.channel and first <= segment
+                for (e, channel), first in self._first_final.items()
+            )
         ]
 
     @property
@@ -183,8 +189,10 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """Of finals."""
-        return join_words(self.words, self.word_delimiter)
+        """Of finals; with several channels, a line a turn."""
+        if self.channels == [None]:
+            return join_words(self.words, self.word_delimiter)
+        return "\n".join(turn.text for turn in self.turns)
 
     @property
     def live_text(self) -> str:
@@ -194,12 +202,12 @@ class Transcript:
     @property
     def turns(self) -> list[Turn]:
         """Of finals."""
-        groups = groupby(self.words, lambda word: word.speaker)
-        return [self._turn(speaker, tuple(words)) for speaker, words in groups]
+        groups = groupby(self.words, lambda word: (word.channel, word.speaker))
+        return [self._turn(*who, tuple(words)) for who, words in groups]
 
-    def _turn(self, speaker: str | None, words: tuple[Word, ...]) -> Turn:
+    def _turn(self, channel: str | None, speaker: str | None, words: tuple[Word, ...]) -> Turn:
         text = join_words(words, self.word_delimiter)
-        return Turn(speaker, words[0].start_time, words[-1].end_time, text, words)
+        return Turn(speaker, words[0].start_time, words[-1].end_time, text, words, channel)
 
     @property
     def word_delimiter(self) -> str:
@@ -218,19 +226,36 @@ class Transcript:
     @property
     def utterance_ends(self) -> list[float]:
         """Seconds at which a speaker had paused, in order."""
-        return sorted(self._utterance_ends)
+        return sorted({end for _, end in self._utterance_ends})
+
+    def utterance_ends_of(self, channel: str | None) -> list[float]:
+        """Those of one channel."""
+        return sorted(end for where, end in self._utterance_ends if where == channel)
 
     @property
     def end_time(self) -> float:
-        """Up to here everything is final, in seconds."""
-        return max((final.end_time for final in self.finals), default=0.0)
+        """Up to here everything is final in every channel, in seconds."""
+        return min(map(self.end_time_of, self.channels))
+
+    def end_time_of(self, channel: str | None) -> float:
+        """Up to here everything of a channel is final, in seconds."""
+        return max((final.end_time for final in self.finals_of(channel)), default=0.0)
 
     @property
     def missing(self) -> list[tuple[int, int]]:
         """Segments, first and last, whose finals were not heard although later ones were: what was
-        said before one listened, and what got lost."""
-        known = [0, *(final.segment_id for final in self.finals)]
-        return [(before + 1, after - 1) for before, after in pairwise(known) if after - before > 1]
+        said before one listened, and what got lost. Channels share the ids out."""
+        channels = self.channels
+        step = len(channels)
+        return sorted(
+            (before + step, after - step)
+            for before_all, channel in enumerate(channels, 1 - step)
+            for before, after in pairwise([before_all, *self._ids(channel)])
+            if after - before > step
+        )
+
+    def _ids(self, channel: str | None) -> list[int]:
+        return sorted(final.segment_id for final in self.finals_of(channel))
 
 
 def _keep_newest(table: dict[K, tuple[Position, V]], key: K, position: Position, value: V) -> bool:
@@ -239,79 +264,3 @@ def _keep_newest(table: dict[K, tuple[Position, V]], key: K, position: Position,
         return False
     table[key] = (position, value)
     return True
-
-
-def words_of(segments: Iterable[Segment]) -> list[Word]:
-    """The words in order. Punctuation belongs to the word that it is attached to, also where that
-    is in another segment."""
-    writing = _Writing()
-    for segment in segments:
-        if not segment.results:
-            writing.words += _words_without_results(segment)
-        for result in segment.results:
-            writing.add(result, segment.segment_id)
-    return writing.words
-
-
-class _Writing:
-    """Puts marks to their words; a mark whose word was not heard is left out."""
-
-    def __init__(self) -> None:
-        self.words: list[Word] = []
-        self._marks = ""  # that wait for the word behind them
-        self._joins = False  # as a hyphen does
-
-    def add(self, result: RecognitionResult, segment_id: int) -> None:
-        if not result.alternatives:
-            return
-        if result.type != "punctuation":
-            self._add_word(result, segment_id)
-        elif result.attaches_to == "next":
-            self._marks += result.alternatives[0].content
-        elif self.words:
-            self._add_mark(result, self.words[-1])
-
-    def _add_word(self, result: RecognitionResult, segment_id: int) -> None:
-        best = result.alternatives[0]
-        word = Word(
-            content=best.content,
-            text=self._marks + best.content,
-            start_time=result.start_time,
-            end_time=result.end_time,
-            segment_id=segment_id,
-            speaker=best.speaker,
-            confidence=best.confidence,
-            is_attached=self._joins or result.attaches_to in {"previous", "both"},
-            ends_sentence=bool(result.is_eos),
-        )
-        self.words.append(word)
-        self._marks, self._joins = "", result.attaches_to in {"next", "both"}
-
-    def _add_mark(self, result: RecognitionResult, word: Word) -> None:
-        self.words[-1] = replace(
-            word,
-            text=word.text + result.alternatives[0].content,
-            ends_sentence=word.ends_sentence or bool(result.is_eos),
-        )
-        self._joins = result.attaches_to == "both"
-
-
-def _words_without_results(segment: Segment) -> list[Word]:
-    """The time is shared out by length."""
-    texts = segment.transcript.split()
-    size = max(1, sum(map(len, texts)))
-    scale = max(0.0, segment.end_time - segment.start_time) / size
-    words, done = [], 0
-    for text in texts:
-        start, done = segment.start_time + done * scale, done + len(text)
-        end = segment.start_time + done * scale
-        words.append(Word(text, text, start, end, segment.segment_id))
-    return words
-
-
-def join_words(words: Sequence[Word], delimiter: str = " ") -> str:
-    """As one would write them."""
-    return "".join(
-        word.text if n == 0 or word.is_attached else delimiter + word.text
-        for n, word in enumerate(words)
-    )

@@ -19,7 +19,11 @@ def spec_of(start: StartStream) -> StreamSpec:
     Null is as good as absent, but upstream would refuse it.
     """
     body = start.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
-    form = start.audio_format
+    form, channels = start.audio_format, start.channels
+    config = body["transcription_config"]
+    if channels is not None:
+        by_channel = {"diarization": config.get("diarization") or "channel"}
+        config |= by_channel | {"channel_diarization_labels": channels.labels}
     is_encoded = isinstance(form, FileAudioFormat)
     if isinstance(form, FileAudioFormat):
         form = RawAudioFormat(encoding="pcm_s16le", sample_rate=DECODED_RATE)
@@ -27,12 +31,14 @@ def spec_of(start: StartStream) -> StreamSpec:
         stream_id=start.stream_id,
         encoding=form.encoding,
         sample_rate=form.sample_rate,
-        transcription_config=body["transcription_config"],
+        transcription_config=config,
         translation_config=body.get("translation_config"),
         audio_events_config=body.get("audio_events_config"),
         idle_timeout=start.idle_timeout,
         labels=start.labels,
         is_encoded=is_encoded,
+        channel_labels=tuple(channels.labels) if channels else (),
+        is_interleaved=channels is not None and channels.layout == "interleaved",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from .broker.event_publisher import EventPublisher
 from .broker.stream_queue import StreamQueue
 from .errors import BrokerLost
-from .session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from .session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ChunkDelivered,
     ConnectionFailed,
@@ -34,6 +34,7 @@ from .session.outputs import (
     CloseStandby,
     DeadLetter,
     EndAudio,
+    EndChannelAudio,
     Finish,
     OpenConnection,
     OpenStandby,
@@ -53,6 +54,8 @@ from .telemetry.observer import StreamObserver
 from .upstream.link import Link
 from .upstream.messages import (
     RecognitionStarted,
+    add_channel_audio,
+    end_of_channel,
     end_of_stream,
     force_end_of_utterance,
     get_speakers,
@@ -163,8 +166,10 @@ class Runner:
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case SendAudio(audio):
+                case SendAudio(audio, None):
                     self._say_audio(audio)
+                case SendAudio(audio, str(channel)):
+                    self._say(add_channel_audio(channel, audio))
                 case Acknowledge():
                     self._give_broker(output)
                 case _:
@@ -184,6 +189,8 @@ class Runner:
         match output:
             case EndAudio(chunks):
                 self._say(end_of_stream(chunks))
+            case EndChannelAudio(channel, chunks):
+                self._say(end_of_channel(channel, chunks))
             case StartRecognition(config):
                 self._say(self._start_message(config))
             case SendCommand(command):
@@ -300,11 +307,11 @@ class Runner:
                 self._receive(StandbyLost(reason))
 
 
-def _written(command: Command) -> str:
+def _written(command: ChangeConfig | ForceUtterance | TellSpeakers) -> str:
     match command:
         case ChangeConfig(config):
             return set_recognition_config(config)
-        case ForceUtterance(timestamp):
-            return force_end_of_utterance(timestamp)
+        case ForceUtterance(timestamp, channel):
+            return force_end_of_utterance(timestamp, channel)
         case TellSpeakers(final):
             return get_speakers(final=final)

@@ -18,11 +18,11 @@ _on_audio_added = Stream._RECEIVERS[AudioAdded]
 def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> None:
     """As the worker does, and then lets go of what upstream has read, final or not."""
     _on_audio_added(stream, received, now)
-    under_way = len(stream._succession.live.window._chunks)
-    sent = stream.intake.timeline._pieces
-    read = stream.intake.timeline.sent_pieces() - under_way
+    under_way = stream._succession.live.under_way
+    timeline = stream.intake.timeline
+    read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:
-        stream.intake.release(sent[read - 1].seq + 1)
+        stream.intake.release(timeline.pieces[read - 1].seq + 1)
         stream._inlet.settle()
 
 

@@ -12,7 +12,11 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("image", "has", "has_not"),
     [
-        ("speechmq", {"aio-pika", "websockets", "uvloop", "speechmq-schemas"}, {"av", "pytest"}),
+        (
+            "speechmq",
+            {"aio-pika", "websockets", "uvloop", "speechmq-schemas"},
+            {"pocketsphinx", "pytest"},
+        ),
         ("speechmq-emulator", {"av", "numpy", "pocketsphinx"}, {"aio-pika", "pytest"}),
     ],
 )

@@ -43,6 +43,7 @@ CODE = r"^[A-Za-z][A-Za-z0-9_-]{1,63}$"
 STRICTER: Mapping[str, Mapping[str, Any]] = {
     "TranscriptionConfig.language": {"pattern": CODE},
     "TranscriptionConfig.domain": {"minLength": 1},
+    "TranscriptionConfig.channel_diarization_labels": {"maxItems": 8},
     "TranscriptionConfig.speaker_diarization_config.speakers": {"maxItems": 50},
     "TranscriptionConfig.speaker_diarization_config.speakers[].speaker_identifiers[]": {
         "minLength": 1

@@ -28,6 +28,8 @@ from speechmq_schemas import (
     AudioEventEnded,
     AudioEventsConfig,
     AudioEventStarted,
+    Channels,
+    EndChannel,
     EndStream,
     FileAudioFormat,
     FinalTranscript,
@@ -50,9 +52,14 @@ TONES = 16
 TOLERANCE = 0.004  # of a tone's edge, which codecs blur; a codec's frame has 20 ms and more
 
 
-async def start(speaker: Speaker, config: dict[str, Any] | None = None, **parts: Any) -> None:
+async def start(
+    speaker: Speaker,
+    config: dict[str, Any] | None = None,
+    channels: Channels | None = None,
+    **parts: Any,
+) -> None:
     """Stream "one", with what its start says beside the ``transcription_config``."""
-    command = start_of("one", **(config or {})).model_copy(update=parts)
+    command = start_of("one", channels=channels, **(config or {})).model_copy(update=parts)
     await speaker.send("one", command)
 
 
@@ -63,6 +70,48 @@ async def say(speaker: Speaker, spoken: Sequence[Said], **how: Any) -> int:
 def sentences(numbers: Sequence[int], length: int = 5) -> list[Spoken]:
     """A full stop behind every fifth word."""
     return [Spoken(n, ends_sentence=at % length == 0) for at, n in enumerate(numbers, 1)]
+
+
+def words_of(ears: Ears, channel: str) -> list[tuple[str, float]]:
+    """Each with its begin, as the ledger's words last 0.2 s."""
+    return [
+        (result.alternatives[0].content, result.start_time)
+        for final in ears.of("one", "FinalTranscript")
+        if final.channel == channel
+        for result in final.results
+    ]
+
+
+def at_their_times(numbers: Sequence[int]) -> list[tuple[str, Any]]:
+    return [(f"w{n}", pytest.approx(at * 0.2, abs=0.01)) for at, n in enumerate(numbers)]
+
+
+def interleaved(*channels: Sequence[int]) -> bytes:
+    """Frames of 16 bits a sample; all channels are as long."""
+    parts = [encode(numbers, sample_rate=RATE) for numbers in channels]
+    starts = range(0, len(parts[0]), 2)
+    return b"".join(part[at : at + 2] for at in starts for part in parts)
+
+
+async def say_in_turn(
+    speaker: Speaker, sides: Mapping[str, Sequence[int]], *, first_seq: int = 1
+) -> int:
+    """A tenth of a second of each channel in turn; returns the next seq."""
+    step = RATE // 10 * 2
+    audio = {label: encode(numbers, sample_rate=RATE) for label, numbers in sides.items()}
+    seq = first_seq
+    for at in range(0, max(map(len, audio.values())), step):
+        for label, samples in audio.items():
+            if at < len(samples):
+                chunk = AudioChunk(seq=seq, channel=label)
+                await speaker.send("one", chunk, samples[at : at + step])
+                seq += 1
+    return seq
+
+
+SIDES = {"agent": range(100, 130), "customer": range(500, 530)}
+SEPARATE = Channels(layout="separate", labels=[*SIDES])
+INTERLEAVED = Channels(layout="interleaved", labels=[*SIDES])
 
 
 def translated(ears: Ears, language: str) -> list[str]:
@@ -309,6 +358,163 @@ async def test_entities_forms_bear_the_stream_s_times_after_a_loss(namespace: Na
             pytest.approx(3.2),
             pytest.approx(3.4),
         )
+
+
+async def test_interleaved_channels_have_words_of_their_own(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, channels=INTERLEAVED)
+        frames = interleaved(*SIDES.values())
+        step = RATE // 10 * 4
+        for seq, at in enumerate(range(0, len(frames), step), 1):
+            await speaker.send("one", AudioChunk(seq=seq), frames[at : at + step])
+        await speaker.send("one", EndStream(seq=seq + 1))
+        await ears.until_over("one")
+    for label, numbers in SIDES.items():
+        assert words_of(ears, label) == at_their_times(numbers)
+    [ended] = ears.of("one", "StreamEnded")
+    assert (ended.received_seconds, ended.finalised_seconds, ended.chunks) == (12.0, 12.0, 60)
+
+
+async def test_separate_channels_have_words_and_ends_of_their_own(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, channels=SEPARATE)
+        seq = await say_in_turn(speaker, {"agent": range(100, 110), "customer": range(500, 520)})
+        await speaker.send("one", EndChannel(seq=seq, channel="agent"))
+        await ears.wait_for(lambda: len(words_of(ears, "agent")) == 10)
+        seq = await say_in_turn(speaker, {"customer": range(520, 540)}, first_seq=seq + 1)
+        await speaker.send("one", EndStream(seq=seq))
+        await ears.until_over("one")
+    assert words_of(ears, "agent") == at_their_times(range(100, 110))
+    assert words_of(ears, "customer") == at_their_times(range(500, 540))
+    [started] = ears.of("one", "StreamStarted")
+    assert started.channels == ["agent", "customer"]
+    assert {one.channel for one in ears.of("one", "PartialTranscript")} == {"agent", "customer"}
+    ids = [one.segment_id for one in ears.of("one", "FinalTranscript")]
+    assert len(ids) == len(set(ids))
+    [ended] = ears.of("one", "StreamEnded")
+    assert (ended.received_seconds, ended.finalised_seconds) == (10.0, 10.0)
+
+
+async def test_no_word_of_a_channel_is_lost_or_repeated_when_the_worker_is_killed(
+    namespace: Namespace,
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        AsyncExitStack() as later,
+        running_worker(namespace.url, upstream.url) as first,
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, channels=SEPARATE)
+        seq = await say_in_turn(speaker, {"agent": range(100, 110), "customer": range(500, 520)})
+        await speaker.send("one", EndChannel(seq=seq, channel="agent"))
+        await ears.wait_for(lambda: len(words_of(ears, "customer")) >= 15)
+        await later.enter_async_context(running_worker(namespace.url, upstream.url))
+        first.kill()
+        seq = await say_in_turn(speaker, {"customer": range(520, 540)}, first_seq=seq + 1)
+        await speaker.send("one", EndStream(seq=seq))
+        await ears.until_over("one")
+    assert [one.reason for one in ears.of("one", "StreamResumed")] == ["take_over"]
+    assert words_of(ears, "agent") == at_their_times(range(100, 110))
+    assert words_of(ears, "customer") == at_their_times(range(500, 540))
+
+
+async def test_lost_chunk_is_silence_in_the_channel_whose_turn_it_was(
+    namespace: Namespace,
+) -> None:
+    silence = bytes(RATE // 10 * 2)
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url, SPEECHMQ_STREAM__GAP_TIMEOUT="0.5"),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, channels=SEPARATE)
+        seq = await say_in_turn(speaker, {"agent": range(100, 110), "customer": range(500, 510)})
+        await speaker.send("one", AudioChunk(seq=seq, channel="agent"), silence)
+        seq = await say_in_turn(speaker, {"agent": range(110, 115)}, first_seq=seq + 2)
+        await speaker.send("one", EndStream(seq=seq))
+        await ears.until_over("one")
+    [gap] = ears.of("one", "AudioGap")
+    assert (gap.channel, gap.start_time, gap.end_time) == ("customer", 2.0, 2.1)
+    assert len(words_of(ears, "agent")) == 15
+    [ended] = ears.of("one", "StreamEnded")
+    assert (ended.received_seconds, ended.gap_seconds) == (5.2, 0.1)
+
+
+async def test_chunk_that_names_no_channel_is_refused_and_heard_by_nobody(
+    namespace: Namespace,
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, channels=SEPARATE)
+        await speaker.send("one", AudioChunk(seq=1), encode([1], sample_rate=RATE))
+        seq = await say_in_turn(speaker, SIDES, first_seq=2)
+        await speaker.send("one", EndStream(seq=seq))
+        await ears.until_over("one")
+        await namespace.wait_for_queues(lambda queues: queues["speechmq.dead"].ready == 1)
+    assert [one.code for one in ears.of("one", "StreamWarning")] == ["missing_channel"]
+    for label, numbers in SIDES.items():
+        assert words_of(ears, label) == at_their_times(numbers)
+
+
+async def test_start_whose_channels_contradict_each_other_is_refused(
+    namespace: Namespace,
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        refused = start_of("one").model_copy(
+            update={
+                "channels": SEPARATE,
+                "translation_config": TranslationConfig(target_languages=["de"]),
+            }
+        )
+        await speaker.send("one", refused)
+        await speaker.ears.until_over("one")
+    [failed] = speaker.ears.of("one", "StreamFailed")
+    reason = "A stream with `channels` cannot be translated"
+    assert failed.fields == [{"path": "translation_config", "reason": reason}]
+
+
+async def test_speakers_are_told_apart_within_their_channel(namespace: Namespace) -> None:
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url),
+        speaking(namespace.url) as speaker,
+    ):
+        ears = speaker.ears
+        await start(speaker, {"diarization": "channel_and_speaker"}, channels=SEPARATE)
+        seq = await say_in_turn(speaker, {"agent": range(100, 110), "customer": range(500, 510)})
+        await speaker.send("one", GetSpeakers(seq=seq, final=True))
+        await speaker.send("one", ForceEndOfUtterance(seq=seq + 1, channel="agent"))
+        await speaker.send("one", EndStream(seq=seq + 2))
+        await ears.until_over("one")
+    assert {
+        (final.channel, result.alternatives[0].speaker)
+        for final in ears.of("one", "FinalTranscript")
+        for result in final.results
+    } == {("agent", "S1"), ("customer", "S1")}
+    [forced] = ears.of("one", "EndOfUtterance")
+    assert (forced.channel, forced.end_time, forced.forced) == ("agent", pytest.approx(2.0), True)
+    [speakers] = ears.of("one", "SpeakersResult")
+    assert [one.label for one in speakers.speakers] == ["S1", "S1"]
 
 
 async def test_unknown_fields_of_a_start_are_passed_on_with_a_warning(

@@ -17,6 +17,7 @@ from speechmq_emulator.ledger import encode
 from speechmq_schemas import (
     AmqpMessage,
     AudioChunk,
+    Channels,
     Command,
     EndStream,
     Event,
@@ -162,10 +163,13 @@ class Speaker:
         return next_seq
 
 
-def start_of(stream_id: str, *, sample_rate: int = RATE, **config: Any) -> StartStream:
+def start_of(
+    stream_id: str, *, sample_rate: int = RATE, channels: Channels | None = None, **config: Any
+) -> StartStream:
     return StartStream(
         stream_id=stream_id,
         audio_format=RawAudioFormat(encoding="pcm_s16le", sample_rate=sample_rate),
+        channels=channels,
         transcription_config=TranscriptionConfig(
             **{"language": "en", "enable_partials": True, "max_delay": 0.7, **config}
         ),

@@ -35,6 +35,16 @@ CHUNK = 800
 SPEC = StreamSpec("s", "mulaw", RATE, {"language": "en"})
 TRANSLATED = replace(SPEC, translation_config={"target_languages": ["de", "fr"]})
 VOICES = replace(SPEC, transcription_config={"language": "en", "diarization": "speaker"})
+SEPARATE = replace(
+    SPEC,
+    transcription_config={
+        "language": "en",
+        "diarization": "channel",
+        "channel_diarization_labels": ["a", "b"],
+    },
+    channel_labels=("a", "b"),
+)
+INTERLEAVED = replace(SEPARATE, is_interleaved=True)
 LIMITS = Limits(
     resume_context=0.0,
     early_wait=0.0,
@@ -53,8 +63,11 @@ def audio(seq: int, samples: int = CHUNK) -> bytes:
     return bytes([seq % 256]) * samples
 
 
-def chunk(seq: int, *, tag: int | None = None, samples: int = CHUNK) -> ChunkDelivered:
-    return ChunkDelivered(seq if tag is None else tag, seq, audio(seq, samples))
+def chunk(
+    seq: int, channel: str | None = None, *, tag: int | None = None, samples: int = CHUNK
+) -> ChunkDelivered:
+    tag = seq if tag is None else tag
+    return ChunkDelivered(tag, seq, audio(seq, samples), channel=channel)
 
 
 def wish(seq: int, command: Command, *, tag: int | None = None) -> CommandDelivered:
@@ -65,12 +78,16 @@ def end(seq: int, *, tag: int | None = None) -> EndDelivered:
     return EndDelivered(seq if tag is None else tag, seq)
 
 
-def final(end_time: float, start_time: float = 0.0, text: str = "") -> FinalReceived:
-    return FinalReceived(Metadata(start_time, end_time, text), EMPTY)
+def final(
+    end_time: float, start_time: float = 0.0, text: str = "", channel: str | None = None
+) -> FinalReceived:
+    return FinalReceived(Metadata(start_time, end_time, text), EMPTY, channel=channel)
 
 
-def partial(end_time: float, start_time: float = 0.0, text: str = "") -> PartialReceived:
-    return PartialReceived(Metadata(start_time, end_time, text), EMPTY)
+def partial(
+    end_time: float, start_time: float = 0.0, text: str = "", channel: str | None = None
+) -> PartialReceived:
+    return PartialReceived(Metadata(start_time, end_time, text), EMPTY, channel=channel)
 
 
 def word(content: str, start: float, stop: float, speaker: str | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aiormq.abc import DeliveredMessage
 from speechmq_schemas import (
     AmqpMessage,
     ContractError,
+    EndChannel,
     EndStream,
     ForceEndOfUtterance,
     GetSpeakers,
@@ -17,7 +18,7 @@ from speechmq_schemas import (
 )
 from speechmq_schemas.amqp import to_command
 
-from ..session.commands import ChangeConfig, ForceUtterance, TellSpeakers
+from ..session.commands import ChangeConfig, CloseChannel, Command, ForceUtterance, TellSpeakers
 from ..session.inputs import (
     ChunkDelivered,
     CommandDelivered,
@@ -27,6 +28,7 @@ from ..session.inputs import (
 )
 
 LARGEST_SEQ = 2**63 - 1
+_CHANNEL_TYPES = (type(None), str)
 
 
 def read_delivery(message: DeliveredMessage) -> Delivered:
@@ -34,9 +36,10 @@ def read_delivery(message: DeliveredMessage) -> Delivered:
     properties = message.header.properties
     tag = message.delivery_tag or 0
     if properties.message_type == "AudioChunk":
-        seq = (properties.headers or {}).get("seq")
-        if type(seq) is int and 0 < seq <= LARGEST_SEQ:
-            return ChunkDelivered(tag, seq, message.body, is_early(message))
+        headers = properties.headers or {}
+        seq, channel = headers.get("seq"), headers.get("channel")
+        if type(seq) is int and 0 < seq <= LARGEST_SEQ and type(channel) in _CHANNEL_TYPES:
+            return ChunkDelivered(tag, seq, message.body, is_early(message), channel)  # type: ignore[arg-type]
     return _read_command(message, tag)
 
 
@@ -58,14 +61,25 @@ def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
     except ContractError as error:
         return GarbageDelivered(tag, error.code, error.reason)
     match command:
-        case EndStream():
-            return EndDelivered(tag, command.seq, is_early(message))
+        case EndStream(seq=seq):
+            return EndDelivered(tag, seq, is_early(message))
+        case UpdateConfig() | ForceEndOfUtterance() | GetSpeakers() | EndChannel():
+            return CommandDelivered(tag, command.seq, _wish(command), is_early(message))
+        case _:
+            reason = f"{amqp.type} does not belong in a stream's queue"
+            return GarbageDelivered(tag, "wrong_place", reason)
+
+
+def _wish(command: UpdateConfig | ForceEndOfUtterance | GetSpeakers | EndChannel) -> Command:
+    match command:
         case UpdateConfig(transcription_config=config):
             # Null is as good as absent, but upstream ends a session for it.
-            changes = config.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
-            return CommandDelivered(tag, command.seq, ChangeConfig(changes), is_early(message))
-        case ForceEndOfUtterance(timestamp=timestamp):
-            return CommandDelivered(tag, command.seq, ForceUtterance(timestamp), is_early(message))
+            return ChangeConfig(
+                config.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+            )
+        case ForceEndOfUtterance(timestamp=timestamp, channel=channel):
+            return ForceUtterance(timestamp, channel)
         case GetSpeakers(final=final):
-            return CommandDelivered(tag, command.seq, TellSpeakers(final), is_early(message))
-    return GarbageDelivered(tag, "wrong_place", f"{amqp.type} does not belong in a stream's queue")
+            return TellSpeakers(final)
+        case EndChannel(channel=channel):
+            return CloseChannel(channel)

@@ -29,7 +29,9 @@ async def write_memo(channel: AbstractChannel, queue: str, memo: Memo) -> None:
 async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
     """The memo that a predecessor left, which stays where it is. Raises ``BrokerLost``.
 
-    One that cannot be read costs names of speakers, and no word: it is logged and left out.
+    One that cannot be read is logged and left out. That costs names of speakers and changes of the
+    configuration, but no word of raw audio; a stream that is a file fails without the head that it
+    held, unless it is MP3 or AAC, whose frames tell all.
     """
     # A channel of its own: the broker closes the one that asks for a queue that is not there.
     channel = await plane.channel(confirms=False)

@@ -18,7 +18,7 @@ from typing import Any
 from speechmq.errors import RequestError
 from speechmq_schemas import Transcript, join_words
 
-from .cues import Cue, cues_of, passages, settled
+from .cues import Cue, cues_of, passages, settled, voice_of
 
 
 class Format(StrEnum):
@@ -60,9 +60,10 @@ def _txt(transcript: Transcript) -> Document:
     lines = []
     for words in parts:
         text = clean(join_words(words, transcript.word_delimiter))
-        speaker = words[0].speaker
+        speaker = voice_of(words[0])
         lines.append(f"{text}\n" if speaker is None else f"{clean(speaker)}: {text}\n")
-    return Document("", tuple(lines), settled(transcript, [one[-1].end_time for one in parts]))
+    spans = [(one[0].channel, one[0].start_time, one[-1].end_time) for one in parts]
+    return Document("", tuple(lines), settled(transcript, spans))
 
 
 def _srt(transcript: Transcript) -> Document:
@@ -85,7 +86,8 @@ def _vtt(transcript: Transcript) -> Document:
 def _subtitles(transcript: Transcript, header: str, block: Callable[[int, Cue], str]) -> Document:
     cues = cues_of(transcript)
     blocks = tuple(block(number, cue) for number, cue in enumerate(cues, 1))
-    return Document(header, blocks, settled(transcript, [cue.end / 1000 for cue in cues]))
+    spans = [(cue.channel, cue.start / 1000, cue.end / 1000) for cue in cues]
+    return Document(header, blocks, settled(transcript, spans))
 
 
 def _json(transcript: Transcript) -> Document:

@@ -45,10 +45,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What is being said now; takes the place of the stream's last one. Empty: nothing."""
+    """What is being said now; takes the place of the last one of the stream, or of its channel.
+    Empty: nothing."""
 
     stream_id: str
     text: str
+    channel: str | None = None
 
 
 Change = Line | Partial
@@ -73,10 +75,15 @@ class Seen:
         return False
 
 
-@dataclass(slots=True)
-class _Stream:
-    """The live line of one stream."""
+def labelled(channel: str | None, text: str) -> str:
+    return f"{channel}: {text}" if channel is not None and text else text
 
+
+@dataclass(slots=True)
+class _Live:
+    """The live line of one stream, or of one of its channels."""
+
+    channel: str | None = None
     final_up_to: int = 0
     partial_position: tuple[int, int] = (-1, -1)
     partial_segment: int = 0
@@ -92,7 +99,9 @@ class _Stream:
         self.final_up_to = max(self.final_up_to, event.segment_id)
         text = one_line(event.transcript)
         lines: list[Change] = (
-            [Line(event.stream_id, "final", text, event.start_time)] if text else []
+            [Line(event.stream_id, "final", labelled(self.channel, text), event.start_time)]
+            if text
+            else []
         )
         replaced = self.partial_segment <= self.final_up_to
         return lines + (self._show(event.stream_id, "") if replaced else [])
@@ -102,7 +111,7 @@ class _Stream:
         if text == self.partial_text:
             return []
         self.partial_text = text
-        return [Partial(stream_id, text)]
+        return [Partial(stream_id, labelled(self.channel, text), self.channel)]
 
 
 @dataclass(slots=True)
@@ -110,7 +119,7 @@ class Captions:
     """One fold over the events of any number of streams."""
 
     _seen: Seen = field(default_factory=Seen)
-    _streams: OrderedDict[str, _Stream] = field(default_factory=OrderedDict)
+    _streams: OrderedDict[str, dict[str | None, _Live]] = field(default_factory=OrderedDict)
 
     def apply(self, received: Received) -> list[Change]:
         """What changes on the screen, in the order in which to change it."""
@@ -118,19 +127,20 @@ class Captions:
             return []
         event = received.event
         if isinstance(event, PartialTranscript):
-            return self._stream(event.stream_id).partial(event, received.position)
+            return self._live(event).partial(event, received.position)
         if isinstance(event, FinalTranscript):
-            return self._stream(event.stream_id).final(event)
+            return self._live(event).final(event)
         if received.problem is not None:
             return [Line(received.stream_id, "trouble", one_line(received.problem))]
         return [] if event is None else self._news(event)
 
-    def _stream(self, stream_id: str) -> _Stream:
-        stream = self._streams.setdefault(stream_id, _Stream())
-        self._streams.move_to_end(stream_id)
+    def _live(self, event: PartialTranscript | FinalTranscript) -> _Live:
+        lines = self._streams.setdefault(event.stream_id, {})
+        self._streams.move_to_end(event.stream_id)
         if len(self._streams) > REMEMBERED_STREAMS:
             self._streams.popitem(last=False)
-        return stream
+        channel = None if event.channel is None else one_line(event.channel)
+        return lines.setdefault(channel, _Live(channel))
 
     def _news(self, event: Event) -> list[Change]:
         line = news_of(event)
@@ -138,10 +148,9 @@ class Captions:
             return []
         changes: list[Change] = [line]
         over = isinstance(event, StreamEnded | StreamFailed)
-        stream = self._streams.pop(event.stream_id, None) if over else None
-        if stream is not None and stream.partial_text:
-            changes.insert(0, Partial(event.stream_id, ""))
-        return changes
+        lines = self._streams.pop(event.stream_id, {}) if over else {}
+        shown = [one for one in lines.values() if one.partial_text]
+        return [*(Partial(event.stream_id, "", one.channel) for one in shown), *changes]
 
 
 News = tuple[Literal["news", "trouble"], str]
@@ -175,6 +184,8 @@ def _failed(event: StreamFailed) -> News:
 
 def _gap(event: AudioGap) -> News:
     chunks = f"chunks {event.first_seq} to {event.last_seq}"
+    if event.channel is not None:
+        chunks += f", channel {event.channel}"
     return "trouble", f"no audio from {event.start_time:.2f} s to {event.end_time:.2f} s ({chunks})"
 
 

@@ -1,5 +1,7 @@
 """Cuts a transcript into cues, by the common rules of captioning. Pure.
 
+Each channel is cut for itself, so that who talks over somebody does not cut them short.
+
 A cue has at most two lines of 42 columns and stays for 7 seconds at most. A new one begins with
 every sentence, speaker and utterance, and behind a pause; a longer sentence is cut behind a comma
 if there is one in the second half of what fits. Words that come later never change a cue that is
@@ -15,7 +17,7 @@ from itertools import accumulate, pairwise
 
 from rich.cells import cell_len
 
-from speechmq_schemas import Transcript, Word, join_words
+from speechmq_schemas import Transcript, Word, join_words, words_of
 
 LINE_CELLS = 42
 LONGEST_MS = 7000
@@ -30,43 +32,73 @@ CLAUSE_WORTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Milliseconds on the stream's clock, and one or two lines."""
+    """Milliseconds on the stream's clock, and one or two lines. ``speaker`` is the channel's label,
+    the speaker's, or both."""
 
     start: int
     end: int
     lines: tuple[str, ...]
     speaker: str | None = None
+    channel: str | None = None
 
 
 def passages(transcript: Transcript) -> list[list[Word]]:
-    """The final words, cut where speakers change or pause."""
-    ends = transcript.utterance_ends
+    """The final words, cut where speakers change or pause, in order of time."""
+    parts = [part for one in transcript.channels for part in _passages_of(transcript, one)]
+    return sorted(parts, key=lambda words: words[0].start_time)
+
+
+def _passages_of(transcript: Transcript, channel: str | None) -> list[list[Word]]:
+    ends = transcript.utterance_ends_of(channel)
 
     def is_cut(before: Word, after: Word) -> bool:
         is_utterance = bisect_right(ends, after.start_time) > bisect_right(ends, before.start_time)
         is_pause = after.start_time - before.end_time >= PAUSE
         return before.speaker != after.speaker or is_utterance or is_pause
 
-    return _cut(transcript.words, is_cut)
+    return _cut(words_of(transcript.finals_of(channel)), is_cut)
+
+
+def voice_of(word: Word) -> str | None:
+    """Who says it: the channel, the speaker, or both."""
+    names = [name for name in (word.channel, word.speaker) if name is not None]
+    return " ".join(names) or None
 
 
 def cues_of(transcript: Transcript) -> list[Cue]:
     """In order of time."""
+    cues = [cue for one in transcript.channels for cue in _cues_of(transcript, one)]
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+def _cues_of(transcript: Transcript, channel: str | None) -> Iterator[Cue]:
     delimiter = transcript.word_delimiter
     groups = [
         group
-        for passage in passages(transcript)
+        for passage in _passages_of(transcript, channel)
         for sentence in _cut(passage, lambda before, _: before.ends_sentence)
         for group in _pack([piece for word in sentence for piece in _fit(word)], delimiter)
     ]
-    return list(_timed(groups, delimiter))
+    return _timed(groups, delimiter)
 
 
-def settled(transcript: Transcript, ends: Sequence[float]) -> int:
-    """How many of the cues or passages that end at ``ends`` (seconds) no later word can join."""
-    if ends and transcript.state == "live" and transcript.end_time - ends[-1] < PAUSE:
-        return len(ends) - 1
-    return len(ends)
+Span = tuple[str | None, float, float]
+"""A channel, and from when to when one of its cues or passages is, in seconds."""
+
+
+def settled(transcript: Transcript, spans: Sequence[Span]) -> int:
+    """How many of the cues or passages at ``spans``, in order of time, no later word changes, nor
+    comes before."""
+    if transcript.state != "live":
+        return len(spans)
+    told = {channel: transcript.end_time_of(channel) for channel in transcript.channels}
+    last = {channel: end for channel, _, end in spans}
+    for count, (channel, start, end) in enumerate(spans):
+        may_grow = end == last[channel] and told[channel] - end < PAUSE
+        may_be_preceded = any(told[other] < start for other in told if other != channel)
+        if may_grow or may_be_preceded:
+            return count
+    return len(spans)
 
 
 def _cut(words: Sequence[Word], is_cut: Callable[[Word, Word], bool]) -> list[list[Word]]:
@@ -151,7 +183,13 @@ def _timed(groups: Sequence[Sequence[Word]], delimiter: str) -> Iterator[Cue]:
         end = max(_ms(group[-1].end_time), start + SHORTEST_MS)
         if following is not None and following > start:
             end = min(end, following)
-        yield Cue(start, min(end, start + LONGEST_MS), _lines(group, delimiter), group[0].speaker)
+        yield Cue(
+            start,
+            min(end, start + LONGEST_MS),
+            _lines(group, delimiter),
+            voice_of(group[0]),
+            group[0].channel,
+        )
 
 
 def _ms(seconds: float) -> int:

@@ -114,7 +114,7 @@ class LiveScreen(LineScreen):
         self, console: Console, *, name_streams: bool = False, total: float | None = None
     ) -> None:
         super().__init__(console, name_streams=name_streams)
-        self._partials: dict[str, str] = {}
+        self._partials: dict[tuple[str, str | None], str] = {}
         self._bar = _progress_bar(console)
         self._with_bar = total is not None
         self._task = self._bar.add_task("", total=total)
@@ -136,13 +136,14 @@ class LiveScreen(LineScreen):
         self._console.print(self._text(line), highlight=False)
 
     def _show_partial(self, partial: Partial) -> None:
-        self._partials.pop(partial.stream_id, None)
+        key = partial.stream_id, partial.channel
+        self._partials.pop(key, None)
         if partial.text:
-            self._partials[partial.stream_id] = partial.text
+            self._partials[key] = partial.text
 
     def _picture(self) -> Group:
         newest = list(self._partials.items())[-self.PARTIALS_SHOWN :]
-        lines = [self._partial_line(*one) for one in newest]
+        lines = [self._partial_line(stream_id, text) for (stream_id, _), text in newest]
         with_bar = self._with_bar and self._console.width >= self.NARROWEST_BAR
         return Group(*lines, self._bar) if with_bar else Group(*lines)
 

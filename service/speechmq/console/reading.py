@@ -27,9 +27,9 @@ from speechmq_schemas import (
     Transcript,
     Word,
     join_words,
+    words_of,
 )
 from speechmq_schemas.events import TranslatedSentence, Translation
-from speechmq_schemas.transcript import words_of
 
 Entry = dict[str, Any]
 Position = tuple[int, int]

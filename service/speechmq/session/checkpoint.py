@@ -11,12 +11,18 @@ from ..media.units import Unit
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages that never came, with the silence that stands in their place, in samples."""
+    """Messages that never came, with the silence that stands in their place, in samples.
+
+    ``track`` is whose silence it is. One hole may be a gap in several of them. A refused command
+    takes no audio with it (``holds_audio``): the bytes of a file go on behind it.
+    """
 
     first_seq: int
     last_seq: int
     start: int
     end: int
+    track: str | None = None
+    holds_audio: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,17 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelMark:
+    """Where one of several channels stands: as the checkpoint's own ``position`` and
+    ``watermark``, and how many finals it has. ``has_ended`` says that no more of it comes."""
+
+    position: int = 0
+    watermark: float = 0.0
+    finals: int = 0
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Travels in the header ``checkpoint`` of every state-bearing event.
 
@@ -45,8 +62,10 @@ class Checkpoint:
     ``gaps`` lists those at or behind ``next_seq``: a successor must not guess their length anew.
     ``translated`` is the time, by language, up to which translations have been published, and
     ``spoken`` the end of the last word that was. ``voices`` is the highest number of a speaker
-    label so far. ``entry`` is where a file's bytes are to be read from; without one, a successor in
-    the midst of a file has to find the next frame.
+    label so far. ``channels`` has the marks of each, by its label; a mono stream has none. Where
+    there are some, ``position`` and ``watermark`` are the lowest of them. ``entry`` is where the
+    bytes of a file are to be read from; without one, a successor in its midst has to find the next
+    frame.
     """
 
     next_seq: int = 1
@@ -57,7 +76,13 @@ class Checkpoint:
     voices: int = 0
     translated: dict[str, float] = field(default_factory=dict)
     spoken: float = 0.0
+    channels: dict[str, ChannelMark] = field(default_factory=dict)
     entry: Entry | None = None
+
+    def mark(self, channel: str | None) -> ChannelMark:
+        if channel is None:
+            return ChannelMark(self.position, self.watermark, self.totals.finals)
+        return self.channels.get(channel, ChannelMark())
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()

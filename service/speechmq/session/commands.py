@@ -16,9 +16,13 @@ class ChangeConfig:
 
 @dataclass(frozen=True, slots=True)
 class ForceUtterance:
-    """Settle everything up to ``timestamp`` in seconds; nothing is its place in the audio."""
+    """Settle everything up to ``timestamp`` in seconds; nothing is its place in the audio.
+
+    Of ``channel`` only, or of all.
+    """
 
     timestamp: float | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,14 @@ class TellSpeakers:
     final: bool = False
 
 
-Command: TypeAlias = ChangeConfig | ForceUtterance | TellSpeakers
+@dataclass(frozen=True, slots=True)
+class CloseChannel:
+    """No more audio of ``channel`` comes."""
+
+    channel: str
+
+
+Command: TypeAlias = ChangeConfig | ForceUtterance | TellSpeakers | CloseChannel
 
 
 class Overrides:

@@ -34,6 +34,7 @@ class Decoding:
     def __init__(self, decoder: Decoder, timeline: Timeline, sample_bytes: int, step: int) -> None:
         self._decoder = decoder
         self._timeline = timeline
+        self._extent = timeline.tracks[None]
         self._sample_bytes = sample_bytes
         self._step = step
         self._seq: int | None = None
@@ -49,13 +50,23 @@ class Decoding:
         return self._decoder.head
 
     @property
+    def position(self) -> int:
+        """The end of what is in place; a file has one channel."""
+        return self._extent.position
+
+    @property
+    def ahead(self) -> int:
+        """Samples in place that were not sent."""
+        return self._extent.unsent
+
+    @property
     def is_busy(self) -> bool:
         return self._seq is not None
 
     def begin(self, chunk: ChunkDelivered) -> None:
         """The next message; the one before has to be done with."""
         if self._begins_with is None:
-            self._begins_with = Entry(self._timeline.position, Unit(chunk.seq))
+            self._begins_with = Entry(self.position, Unit(chunk.seq))
         self._begin(chunk.seq, chunk.tag, self._decoder.feed(chunk.seq, chunk.audio))
 
     def finish(self, seq: int) -> None:
@@ -71,11 +82,11 @@ class Decoding:
 
         Raises ``UndecodableAudio``.
         """
-        enough = self._timeline.position + self._step
+        enough = self.position + self._step
         for decoded in self._samples:
             self._place_held(None)
             self._held = decoded if decoded.audio else None
-            if decoded.unit is None or self._timeline.position >= enough:
+            if decoded.unit is None or self.position >= enough:
                 return False
         self._place_last()
         return True
@@ -87,7 +98,7 @@ class Decoding:
             return False
         self._entry = self._entry_of(held.unit)
         samples = len(held.audio) // self._sample_bytes
-        self._timeline.place(self._seq, samples, held.audio, tag, self._entry)
+        self._timeline.place(self._seq, samples, held.audio, tag, entry=self._entry)
         return True
 
     def _place_last(self) -> None:
@@ -95,7 +106,7 @@ class Decoding:
         is_placed = self._place_held(self._tag)
         seq, self._seq = self._seq, None
         if not is_placed and seq is not None and self._tag is not None:
-            self._timeline.place(seq, 0, b"", self._tag, self._entry_now(seq + 1))
+            self._timeline.place(seq, 0, b"", self._tag, entry=self._entry_now(seq + 1))
 
     def lose(self, messages: int) -> None:
         """So many are missing here."""
@@ -118,9 +129,9 @@ class Decoding:
             return self._entry_of(unit)
         if self.head is not None:
             return None
-        return self._begins_with or Entry(self._timeline.position, Unit(next_seq))
+        return self._begins_with or Entry(self.position, Unit(next_seq))
 
     def _entry_of(self, unit: Unit) -> Entry:
         if self._entry is not None and self._entry.unit == unit:
             return self._entry
-        return Entry(self._timeline.position, unit)
+        return Entry(self.position, unit)

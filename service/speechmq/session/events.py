@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 # Absent unless it is true, as upstream has it.
-Forced: TypeAlias = bool | msgspec.UnsetType
+Forced: TypeAlias = bool | UnsetType
 Results: TypeAlias = msgspec.Raw | list[dict[str, Any]]
+Label: TypeAlias = str | UnsetType
+"""A channel's label; absent in a mono stream."""
+
+
+def label_of(channel: str | None) -> Label:
+    return UNSET if channel is None else channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,7 @@ class StreamStarted:
     session_id: str
     language_pack_info: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ class PartialTranscript:
     end_time: float
     transcript: str
     results: Results
-    forced: Forced = msgspec.UNSET
+    forced: Forced = UNSET
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,8 @@ class FinalTranscript:
     end_time: float
     transcript: str
     results: Results
-    forced: Forced = msgspec.UNSET
+    forced: Forced = UNSET
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,8 @@ class EndOfUtterance:
     stream_id: str
     start_time: float
     end_time: float
-    forced: Forced = msgspec.UNSET
+    forced: Forced = UNSET
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +137,14 @@ class SpeakersResult:
 class AudioEventStarted:
     stream_id: str
     event: Mapping[str, Any]
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class AudioEventEnded:
     stream_id: str
     event: Mapping[str, Any]
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,7 @@ class AudioGap:
     end_time: float
     first_seq: int
     last_seq: int
+    channel: Label = UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,8 @@ class Inlet:
             self._journal.warn(refusal.code, refusal.reason)
             if refusal.gap:
                 self._publish_gap(refusal.gap)
+            elif refusal.had_its_turn:
+                self._journal.save_place()
 
     # -- holes -----------------------------------------------------------------------------------
 
@@ -137,7 +139,8 @@ class Inlet:
         if self._intake.is_decoding:
             self._timers.set(Timer.HOLE, now + self._limits.gap_timeout)
             return
-        self._publish_gap(self._intake.give_up_hole())
+        for gap in self._intake.give_up_hole():
+            self._publish_gap(gap)
         self._place_ready()
         self._watch_hole(now)
 
@@ -150,6 +153,7 @@ class Inlet:
                 seconds(gap.end),
                 gap.first_seq,
                 gap.last_seq,
+                events.label_of(gap.track),
             )
         )
 
@@ -167,7 +171,7 @@ class Inlet:
             self._release_uncovered()
 
     def _release_uncovered(self) -> None:
-        count = min(self._limits.prefetch // 10, self._intake.timeline.sent_pieces())
+        count = self._intake.timeline.oldest_sent(self._limits.prefetch // 10)
         if not count or self._journal.is_giving_up:
             return
         seconds = self._spec.seconds(self._journal.give_up(count))

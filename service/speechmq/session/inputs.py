@@ -17,12 +17,14 @@ class ChunkDelivered:
     """Audio from the stream's queue. ``tag`` is the broker's delivery tag.
 
     ``is_early``: it was sent before its stream's queue was bound, and came by the early queue.
+    ``channel`` is what its publisher says of it.
     """
 
     tag: int
     seq: int
     audio: bytes
     is_early: bool = False
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

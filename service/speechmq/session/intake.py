@@ -5,20 +5,22 @@ Owns everything between the broker's queue and the timeline. Decides nothing abo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import UndecodableAudio
 from ..media.packets import Head
-from .checkpoint import Checkpoint, Entry, Gap, Totals
-from .commands import ChangeConfig, Overrides, TellSpeakers
+from .channels import Channels, Fault
+from .checkpoint import ChannelMark, Checkpoint, Entry, Gap, Totals
+from .commands import ChangeConfig, CloseChannel, Command, ForceUtterance, Overrides, TellSpeakers
 from .decoding import Decoder, Decoding
 from .inputs import ChunkDelivered, CommandDelivered, EndDelivered
 from .memo import Memo
 from .order import REMEMBERED_GAPS, Order, Place, Sequenced
 from .refusals import Damage, End, Refusal, after_end
+from .said import Said
 from .settlement import Settlement
-from .spec import Limits, StreamSpec
+from .spec import Channel, Limits, StreamSpec, Track
 from .timeline import Piece, Timeline
 
 # Samples, in seconds, that are decoded before other streams have their turn.
@@ -49,10 +51,14 @@ class Intake:
         self._spec = spec
         self._limits = limits
         self._first_seq = checkpoint.next_seq
-        self._known_gaps = {gap.first_seq: gap for gap in checkpoint.gaps}
+        self._known_gaps: dict[int, list[Gap]] = {}
+        for gap in checkpoint.gaps:
+            self._known_gaps.setdefault(gap.first_seq, []).append(gap)
+        self._frame_bytes = spec.frame_bytes
         self._typical_samples = 0
         self.order = Order(checkpoint.next_seq, checkpoint.gaps)
-        self.timeline = Timeline(checkpoint.position)
+        self.timeline = Timeline({track: checkpoint.mark(track).position for track in spec.tracks})
+        self.channels = Channels(spec, checkpoint)
         self.settlement = Settlement()
         self.totals: Totals = checkpoint.totals
         self.end: End | None = None
@@ -128,14 +134,18 @@ class Intake:
     def may_decode(self) -> bool:
         """Whether there is something to decode, and less ahead of what was sent than may be under
         way: a chunk may decode to any amount of samples."""
-        ahead = self.timeline.position - self.timeline.sent
+        decoding = self._decoding
         return (
-            self.is_decoding
+            decoding is not None
+            and decoding.is_busy
             and self.undecodable is None
-            and ahead < self._spec.samples(self._limits.window)
+            and decoding.ahead < self._spec.samples(self._limits.window)
         )
 
     def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
+        fault = self.channels.fault_of(delivery)
+        if fault is not None:
+            return self._refuse(replace(delivery, channel=None), self._mean_samples, *fault)
         size, most = len(delivery.audio), self._limits.max_encoded_chunk
         if size > most:
             reason = f"a chunk of {size} bytes is larger than {most}; send the file in pieces"
@@ -156,7 +166,7 @@ class Intake:
         self.has_news = self.has_news or decoding.head != knew
         damage = decoding.take_damage()
         if damage is not None:
-            yield Damage(f"up to {self._spec.seconds(self.timeline.position)} s: {damage}")
+            yield Damage(f"up to {self._spec.seconds(decoding.position)} s: {damage}")
         if is_done and self._ending is not None:
             yield from self._end_with(self._ending)
         elif is_done:
@@ -166,7 +176,8 @@ class Intake:
     def _mean_samples(self) -> int:
         """What a chunk of a file was decoded to so far, on average."""
         chunks = self.totals.chunks
-        return (self.timeline.position - self.totals.gap_samples) // chunks if chunks else 0
+        position = self._decoding.position if self._decoding is not None else 0
+        return (position - self.totals.gap_samples) // chunks if chunks else 0
 
     def let_go_before(self, seq: int) -> None:
         """A successor that begins with an earlier message must not be counted on any more."""
@@ -177,8 +188,9 @@ class Intake:
     def _place_known_gaps(self) -> None:
         """As long as they were, wherever they now begin."""
         while known := self._known_gaps.pop(self.order.expected, None):
-            start = self.timeline.position
-            self._place_gap(replace(known, start=start, end=start + known.end - known.start))
+            for gap in known:
+                start = self.timeline.tracks[gap.track].position
+                self._place_gap(replace(gap, start=start, end=start + gap.end - gap.start))
 
     def end_here(self) -> None:
         """The publisher has vanished: the stream ends without a message that says so."""
@@ -198,39 +210,66 @@ class Intake:
         return [after_end(held, end) for held in self.order.drop_held()]
 
     def _place(self, delivery: ChunkDelivered) -> Refusal | None:
-        samples, remainder = divmod(len(delivery.audio), self._spec.sample_bytes)
+        fault = self.channels.fault_of(delivery)
+        if fault is not None:
+            return self._pass_over(delivery, fault)
+        samples, remainder = divmod(len(delivery.audio), self._frame_bytes)
         if remainder:
             return self._refuse(delivery, samples, "bad_size", self._partial_sample(delivery))
         if samples > self._spec.samples(self._limits.max_chunk):
             return self._refuse(delivery, samples, "too_large", self._too_large(samples))
         self.totals = replace(self.totals, chunks=self.totals.chunks + 1)
         self._typical_samples = samples or self._typical_samples
-        self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag)
+        self.channels.heard(delivery.channel, delivery.seq)
+        self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
         return None
 
     def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
-        """Another language would end the session; it is refused here, and the stream goes on."""
         command = delivery.command
-        if isinstance(command, ChangeConfig):
-            started_with = self._spec.transcription_config.get("language")
-            wanted = command.config.get("language") or started_with
-            if wanted != started_with:
-                reason = f"the language is {started_with!r} and cannot become {wanted!r}"
-                return Refusal(delivery.tag, "language_change", reason)
-            self.overrides.add(delivery.seq, command.config)
-            self.has_news = True
-        elif command == TellSpeakers(final=True) and self.tells_speakers_from is None:
-            self.tells_speakers_from = delivery.seq
-            self.has_news = True
+        fault = self._fault_of(command)
+        if fault is not None:
+            return self._pass_over(delivery, fault)
+        track = self.channels.newest
+        match command:
+            case ChangeConfig(config):
+                self.overrides.add(delivery.seq, config)
+                self.has_news = True
+            case TellSpeakers(final=True) if self.tells_speakers_from is None:
+                self.tells_speakers_from = delivery.seq
+                self.has_news = True
+            case CloseChannel(track):
+                self.channels.ended_at[track] = delivery.seq
         entry = self._entry_before(delivery.seq)
-        self.timeline.place_command(delivery.seq, command, delivery.tag, entry)
+        self.timeline.place_command(delivery.seq, command, delivery.tag, track, entry=entry)
         return None
 
+    def _fault_of(self, command: Command) -> Fault | None:
+        """What upstream would end the session for is refused here, and the stream goes on."""
+        match command:
+            case ChangeConfig({"language": str(wanted)}):
+                started_with = self._spec.transcription_config.get("language")
+                if wanted != started_with:
+                    reason = f"the language is {started_with!r} and cannot become {wanted!r}"
+                    return "language_change", reason
+            case ForceUtterance(channel=channel):
+                return self.channels.fault_of_name(channel)
+            case CloseChannel(channel):
+                return self.channels.fault_of_end(channel)
+        return None
+
+    def _pass_over(self, delivery: Sequenced, fault: Fault) -> Refusal:
+        """It has no length: a command, or a chunk of no channel, so that none is to be silent."""
+        gap = self._gap(delivery.seq, delivery.seq, 0, self._spec.tracks[0])
+        self._place_gap(replace(gap, holds_audio=isinstance(delivery, ChunkDelivered)))
+        return Refusal(delivery.tag, *fault, had_its_turn=True)
+
     def _partial_sample(self, delivery: ChunkDelivered) -> str:
-        return (
-            f"chunk {delivery.seq} has {len(delivery.audio)} bytes, which is not a whole number of "
-            f"{self._spec.encoding} samples of {self._spec.sample_bytes} bytes"
-        )
+        spec = self._spec
+        whole = f"{spec.encoding} samples of {spec.sample_bytes} bytes"
+        if spec.width > 1:
+            whole = f"frames of {spec.width} {whole}"
+        size = len(delivery.audio)
+        return f"chunk {delivery.seq} has {size} bytes, which is not a whole number of {whole}"
 
     def _too_large(self, samples: int) -> str:
         return (
@@ -239,40 +278,44 @@ class Intake:
         )
 
     def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Refusal:
-        gap = self._gap(delivery.seq, delivery.seq, samples)
+        gap = self._gap(delivery.seq, delivery.seq, samples, delivery.channel)
         self._place_gap(gap)
         return Refusal(delivery.tag, code, reason, gap)
 
-    def give_up_hole(self) -> Gap:
+    def give_up_hole(self) -> list[Gap]:
         """Declares the messages before the earliest held one lost; they become silence."""
         first, last = self.order.hole()
         typical = self._mean_samples if self._decoding else self._typical_samples
-        samples = (last - first + 1) * (typical or self._next_samples())
-        gap = self._gap(first, last, samples)
-        self.order.give_up(gap)
-        self._place_gap(gap)
-        return gap
+        each = typical or self._next_samples()
+        gaps = [
+            self._gap(first, last, count * each, track)
+            for track, count in self.channels.share(first, last).items()
+        ]
+        for gap in gaps:
+            self._place_gap(gap)
+        return gaps
 
     def _next_samples(self) -> int:
         held = self.order.next_held()
         if self._decoding is not None:
             return 0
-        return len(held.audio) // self._spec.sample_bytes if isinstance(held, ChunkDelivered) else 0
+        return len(held.audio) // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
 
-    def _gap(self, first: int, last: int, samples: int) -> Gap:
-        start = self.timeline.position
+    def _gap(self, first: int, last: int, samples: int, track: Track) -> Gap:
+        start = self.timeline.tracks[track].position
         longest = self._spec.samples(self._limits.max_gap)
-        return Gap(first, last, start, start + min(samples, longest))
+        return Gap(first, last, start, start + min(samples, longest), track)
 
     def _place_gap(self, gap: Gap) -> None:
         if self.order.expected <= gap.last_seq:
             self.order.give_up(gap)
-        if self._decoding is not None:
+        if self._decoding is not None and gap.holds_audio:
             self._decoding.lose(gap.last_seq - gap.first_seq + 1)
+        entry = None if gap.holds_audio else self._entry_before(gap.first_seq)
         samples = gap.end - gap.start
         step = self._spec.sample_rate
-        silence = self._spec.silence_byte * (step * self._spec.sample_bytes)
-        self.timeline.place_gap(gap, silence, step)
+        silence = self._spec.silence_byte * (step * self._frame_bytes)
+        self.timeline.place_gap(gap, silence, step, entry)
         self.totals = replace(self.totals, gap_samples=self.totals.gap_samples + samples)
 
     def release(self, seq: int) -> None:
@@ -280,7 +323,7 @@ class Intake:
         for tag in self.timeline.release(seq):
             self.settlement.close(tag)
 
-    def checkpoint(self, pieces: Sequence[Piece], watermark: float, finals: int) -> Checkpoint:
+    def checkpoint(self, pieces: Sequence[Piece], said: Mapping[Channel, Said]) -> Checkpoint:
         """What a successor begins with when only ``pieces`` are left to be heard.
 
         It will count what it hears again, so the totals leave that out.
@@ -288,27 +331,42 @@ class Intake:
         entry = self._entry_of(pieces)
         if entry is not None:
             pieces = self.timeline.from_message(entry.unit.seq)
-        gaps: dict[int, Gap] = {}
+        gaps: dict[tuple[int, Track], Gap] = {}
         for piece in pieces:
             if piece.gap:
-                gaps.setdefault(piece.seq, piece.gap)
+                gaps.setdefault((piece.seq, piece.track), piece.gap)
         kept = tuple(gaps.values())[:REMEMBERED_GAPS]
         totals = replace(
             self.totals,
-            finals=finals,
+            finals=sum(one.finals for one in said.values()),
             chunks=self.totals.chunks - sum(is_chunk(piece) for piece in pieces),
             gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in kept),
         )
         next_seq = pieces[0].seq if pieces else self._next_seq
-        position = pieces[0].start if pieces else self.timeline.position
+        starts = self.timeline.starts(pieces)
         return Checkpoint(
             next_seq=next_seq if entry is None else entry.unit.seq,
-            position=position if entry is None else entry.position,
-            watermark=watermark,
+            position=min(starts.values()) if entry is None else entry.position,
+            watermark=min(one.watermark for one in said.values()),
             gaps=kept,
             totals=totals,
+            channels=self._marks(next_seq, starts, said),
             entry=entry,
         )
+
+    def _marks(
+        self, next_seq: int, starts: Mapping[Track, int], said: Mapping[Channel, Said]
+    ) -> dict[str, ChannelMark]:
+        ended = self.channels.ended_before(next_seq)
+        return {
+            label: ChannelMark(
+                starts[self._spec.track_of(label)],
+                said[label].watermark,
+                said[label].finals,
+                label in ended,
+            )
+            for label in self._spec.channel_labels
+        }
 
     def _entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
         """Where in its file a successor begins that needs all of ``pieces``."""

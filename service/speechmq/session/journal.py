@@ -16,14 +16,18 @@ from .events import Event, FinalTranscript, FinalTranslation, StreamEnded, Strea
 from .intake import Intake
 from .memo import Memo
 from .outputs import Output, Publish, SaveCheckpoint, SaveMemo
+from .said import said_of
 from .speakers import Voices
-from .spec import Limits, StreamSpec
+from .spec import Channel, Limits, StreamSpec, Track
 from .timeline import Piece, Timeline
+
+# Upstream rounds the end of a channel's last final by less than so many seconds, and no later one
+# will make up for it. No word is as short.
+ROUNDING = 0.01
 
 
 class Journal:
-    """``watermark`` is the end of the newest final in seconds; ``seq`` that of the newest event;
-    ``sounds_until`` the newest begin or end of a sound that was told."""
+    """``said`` is what was told of each channel; ``seq`` that of the newest event."""
 
     def __init__(
         self,
@@ -43,24 +47,31 @@ class Journal:
         self._resume_seq = checkpoint.next_seq
         self._giving_up = 0
         self.seq = 0
-        self.finals = checkpoint.totals.finals
-        self.watermark = checkpoint.watermark
+        self.said = said_of(spec, checkpoint)
         self._voices = voices
         self._translated = {
             language: checkpoint.translated.get(language, 0.0) for language in spec.target_languages
         }
         self._untranslated: set[str] = set()
         self._spoken = checkpoint.spoken
-        self.sounds_until = -1.0
 
     @property
     def timeline(self) -> Timeline:
         return self._intake.timeline
 
     @property
-    def segment_id(self) -> int:
-        """The segment that is being spoken: the id that the next final will have."""
-        return self.finals + 1
+    def finals(self) -> int:
+        return sum(one.finals for one in self.said.values())
+
+    @property
+    def watermark(self) -> float:
+        """Up to where everything is final, in seconds."""
+        return min(one.watermark for one in self.said.values())
+
+    @property
+    def ended_channels(self) -> frozenset[str]:
+        """Whose end lies before all that a session hears that begins now."""
+        return self._intake.channels.ended_before(self._intake.resume_seq)
 
     def publish(self, event: Event, *, confirm: bool = True) -> None:
         self.seq += 1
@@ -76,12 +87,13 @@ class Journal:
         self._emit(Publish(event, self.seq, checkpoint=checkpoint))
         return checkpoint
 
-    def publish_final(self, final: FinalTranscript) -> None:
+    def publish_final(self, final: FinalTranscript, channel: Channel = None) -> None:
         """No final covers audio that was never sent, and none takes back what was covered."""
-        sent = self._spec.seconds(self._intake.timeline.sent)
-        self.watermark = max(self.watermark, min(final.end_time, sent))
-        self.finals = final.segment_id
-        checkpoint = self.publish_state(replace(final, end_time=self.watermark))
+        said = self.said[channel]
+        track = self.timeline.tracks[self._spec.track_of(channel)]
+        said.watermark = max(said.watermark, min(final.end_time, self._spec.seconds(track.sent)))
+        said.finals += 1
+        checkpoint = self.publish_state(replace(final, end_time=said.watermark))
         self._unconfirmed.append((self.seq, checkpoint.next_seq))
 
     @property
@@ -154,7 +166,7 @@ class Journal:
     def give_up(self, count: int) -> int:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
         so; the sample up to which they go."""
-        left = self._intake.timeline.from_sample(-1)[count:]
+        left = self.timeline.pieces[count:]
         self._intake.let_go_before(left[0].seq if left else self._intake.order.expected)
         checkpoint = self._save(left)
         self._giving_up = self.seq
@@ -162,9 +174,15 @@ class Journal:
 
     def close_session(self) -> None:
         """Upstream has said all about the audio that it heard, also what no final's end reached."""
-        self.watermark = max(self.watermark, self._spec.seconds(self._intake.timeline.sent))
+        for channel, said in self.said.items():
+            sent = self.timeline.tracks[self._spec.track_of(channel)].sent
+            said.watermark = max(said.watermark, self._spec.seconds(sent))
         self._spoken = 0.0  # and no translation of it will come any more
-        self._save(self._intake.timeline.unsent)
+        self._save(self.timeline.unsent)
+
+    def save_place(self) -> None:
+        """A message has been refused: a successor must not wait for it."""
+        self._save(self._uncovered_pieces())
 
     def _save(self, pieces: Sequence[Piece]) -> Checkpoint:
         self.seq += 1
@@ -174,7 +192,7 @@ class Journal:
         return checkpoint
 
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
-        checkpoint = self._intake.checkpoint(pieces, self.watermark, self.finals)
+        checkpoint = self._intake.checkpoint(pieces, self.said)
         checkpoint = replace(
             checkpoint,
             voices=self._voices.highest,
@@ -186,20 +204,36 @@ class Journal:
 
     def _uncovered_pieces(self) -> list[Piece]:
         """The audio that a successor has to hear, with a run-up before the watermark."""
-        covered = self._spec.samples(self.coverage - self._context)
-        pieces = self._intake.timeline.from_sample(covered)
+        covered = {track: self._covered(track) for track in self.timeline.tracks}
+        pieces = self.timeline.beyond(covered)
         return [piece for piece in pieces if piece.seq >= self._resume_seq]
+
+    def _covered(self, track: Track) -> int:
+        """The sample up to which the track need not be heard again.
+
+        A separate channel whose audio is all final has paused or ended, and needs no run-up: it
+        would hold back the others.
+        """
+        if track is None:
+            return self._spec.samples(self.coverage - self._context)
+        position, watermark = self.timeline.tracks[track].position, self.said[track].watermark
+        unsaid = position - self._spec.samples(watermark)
+        has_ended = track in self._intake.channels.ended_at
+        if unsaid <= 0 or (has_ended and unsaid < self._spec.samples(ROUNDING)):
+            return position
+        return self._spec.samples(watermark - self._context)
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:
         """The stream's last word. Everything is final now, also what no final's end reached."""
         totals, seconds = self._intake.totals, self._spec.seconds
-        position = self._intake.timeline.position
+        width = self._spec.width
+        received = sum(one.position for one in self.timeline.tracks.values())
         ended = StreamEnded(
             self._spec.stream_id,
             reason,
-            received_seconds=seconds(position),
-            finalised_seconds=seconds(position - totals.gap_samples),
-            gap_seconds=seconds(totals.gap_samples),
+            received_seconds=seconds(received * width),
+            finalised_seconds=seconds((received - totals.gap_samples) * width),
+            gap_seconds=seconds(totals.gap_samples * width),
             chunks=totals.chunks,
             duplicates=totals.duplicates,
             finals=self.finals,

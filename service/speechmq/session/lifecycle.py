@@ -13,7 +13,7 @@ from . import events
 from .inlet import Inlet
 from .intake import Intake
 from .journal import Journal
-from .outputs import CloseConnection, EndAudio, Finish, Outcome, Output, SendAudio
+from .outputs import CloseConnection, Finish, Outcome, Output, SendAudio
 from .retry import Failure, silence
 from .speakers import tells_voices
 from .spec import Limits, StreamSpec
@@ -94,13 +94,13 @@ class Lifecycle:
         if self.state is not State.STREAMING:
             return
         session = self._succession.live
-        was_idle = session.window.is_empty
-        for audio in session.sendable(now, is_last=self._intake.end is not None):
-            if isinstance(audio, bytes):
-                self._emit(SendAudio(audio))
+        was_idle = not session.under_way
+        for sendable in session.sendable(now, is_last=self._intake.end is not None):
+            if isinstance(sendable, SendAudio):
+                self._emit(sendable)
             else:
-                self._succession.obey(audio)
-        if was_idle and not session.window.is_empty:
+                self._succession.obey(sendable)
+        if was_idle and session.under_way:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         self._watch_held(session.held_until, now)
         if self._intake.end is not None and session.has_sent_all:
@@ -119,7 +119,8 @@ class Lifecycle:
         self._succession.dismiss()
         self._timers.stop(*HEARING_TIMERS)
         self._timers.set(Timer.END, now + self._limits.end_timeout)
-        self._emit(EndAudio(self._succession.live.window.sent_chunks))
+        for end in self._succession.live.ends():
+            self._emit(end)
 
     def transcript_ended(self, now: float) -> None:
         """Upstream has said all about the audio that it heard."""

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from .checkpoint import Checkpoint
-from .commands import Command
+from .commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .events import Event
 from .memo import Memo
 
@@ -61,18 +61,30 @@ class CloseStandby:
 class SendCommand:
     """Ask upstream for something; times are on the session's clock."""
 
-    command: Command
+    command: ChangeConfig | ForceUtterance | TellSpeakers
 
 
 @dataclass(frozen=True, slots=True)
 class SendAudio:
     audio: bytes
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EndAudio:
     """Tell upstream that no audio follows the ``chunks`` sent in this session."""
 
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndChannelAudio:
+    """Tell upstream that no audio of ``channel`` follows the ``chunks`` sent of it in this session.
+
+    With the last channel's the session's audio has ended.
+    """
+
+    channel: str
     chunks: int
 
 
@@ -148,6 +160,7 @@ Output: TypeAlias = (
     | SendCommand
     | SendAudio
     | EndAudio
+    | EndChannelAudio
     | CloseConnection
     | Publish
     | SaveCheckpoint

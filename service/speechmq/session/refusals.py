@@ -10,12 +10,16 @@ from .order import Sequenced
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A chunk that cannot be heard; silence stands in the place of one that had a length."""
+    """A message that cannot be used; silence stands in the place of a chunk that had a length.
+
+    ``had_its_turn``: it will not come again, and a successor must not wait for it.
+    """
 
     tag: int
     code: str
     reason: str
     gap: Gap | None = None
+    had_its_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

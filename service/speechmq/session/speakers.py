@@ -22,8 +22,6 @@ Identifiers = tuple[str, ...]
 # The API takes at most so many in one session.
 MAX_IDENTIFIERS = 50
 
-_WITH_SPEAKERS = ("speaker", "channel_and_speaker")
-
 
 @dataclass
 class Voices:
@@ -113,8 +111,12 @@ class SessionLabels:
 
 
 def tells_voices(config: Mapping[str, Any]) -> bool:
-    """Whether upstream is asked to tell voices apart."""
-    return config.get("diarization") in _WITH_SPEAKERS
+    """Whether upstream is asked to tell voices apart by labels that mean one voice each.
+
+    With several channels every one of them has its own S1, and upstream does not tell whose
+    identifiers are whose: those labels are each session's own.
+    """
+    return config.get("diarization") == "speaker"
 
 
 def introduce(config: Mapping[str, Any], voices: Voices) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 
@@ -13,12 +13,21 @@ from ..media.companding import pcm_of_alaw
 # What stands for no sound; the laws know no zero, and these are nearest to it.
 _SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
 
+Channel: TypeAlias = str | None
+"""A channel's label; nothing is the one channel of a mono stream."""
+
+Track: TypeAlias = str | None
+"""What has a clock of its own: a separate channel by its label. Nothing is the one clock of a
+stream that is mono, or whose channels are interleaved."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
     """A validated start, in the terms of the core.
 
-    Of a stream that ``is_encoded``, encoding and rate are those of what it is decoded to.
+    ``labels`` are the publisher's own; ``channel_labels`` name the channels, where there are some.
+    Of a stream that ``is_encoded``, encoding and rate are those of what it is decoded to; it is
+    mono.
     """
 
     stream_id: str
@@ -30,6 +39,27 @@ class StreamSpec:
     idle_timeout: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     is_encoded: bool = False
+    channel_labels: tuple[str, ...] = ()
+    is_interleaved: bool = False
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return self.channel_labels or (None,)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        return (None,) if self.is_interleaved else self.channels
+
+    def track_of(self, channel: Channel) -> Track:
+        return None if self.is_interleaved else channel
+
+    def channels_of(self, track: Track) -> tuple[Channel, ...]:
+        return self.channels if self.is_interleaved else (track,)
+
+    @property
+    def width(self) -> int:
+        """How many channels a frame has."""
+        return len(self.channel_labels) if self.is_interleaved else 1
 
     @property
     def target_languages(self) -> frozenset[str]:
@@ -38,6 +68,11 @@ class StreamSpec:
     @property
     def sample_bytes(self) -> int:
         return BYTES_PER_SAMPLE[self.encoding]
+
+    @property
+    def frame_bytes(self) -> int:
+        """One sample of every channel that a chunk holds."""
+        return self.sample_bytes * self.width
 
     @property
     def silence_byte(self) -> bytes:

@@ -10,8 +10,8 @@ from .stream import Stream
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Seconds of audio. What was ``received`` is ``finalised``, or a gap before that, or ``lag``:
-    not final yet, with the gaps in it."""
+    """Seconds of audio, over all channels as in ``StreamEnded``. What was ``received`` is
+    ``finalised``, or a gap before that, or ``lag``: not final yet, with the gaps in it."""
 
     state: State
     received: float
@@ -22,14 +22,19 @@ class Status:
 
 def status_of(stream: Stream) -> Status:
     spec, intake = stream.spec, stream.intake
-    received = spec.seconds(intake.timeline.position)
-    final_until = min(stream.journal.watermark, received)
-    gaps = intake.totals.gap_samples
-    to_come = intake.timeline.gap_samples_after(spec.samples(final_until))
+    received = finalised = to_come = 0
+    for channel, said in stream.journal.said.items():
+        track = spec.track_of(channel)
+        position = intake.timeline.tracks[track].position
+        final_until = min(spec.samples(said.watermark), position)
+        received += position
+        finalised += final_until
+        to_come += intake.timeline.gap_samples_after(final_until, track)
+    gaps = intake.totals.gap_samples * spec.width
     return Status(
         stream.state,
-        received=received,
-        finalised=max(0.0, final_until - spec.seconds(gaps - to_come)),
+        received=spec.seconds(received),
+        finalised=max(0.0, spec.seconds(finalised - gaps + to_come)),
         gaps=spec.seconds(gaps),
-        lag=received - final_until,
+        lag=spec.seconds(received - finalised),
     )

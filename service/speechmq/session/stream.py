@@ -26,7 +26,7 @@ from .order import Sequenced
 from .outputs import Output
 from .retry import Attempts, Failure, silence
 from .speakers import Voices
-from .spec import Limits, StreamSpec
+from .spec import Channel, Limits, StreamSpec
 from .states import State, require_allowed
 from .succession import Succession
 from .timers import Timer, Timers
@@ -207,12 +207,18 @@ class Stream:
         self._life.begin(received, now)
 
     def _on_audio_added(self, received: upstream.AudioAdded, now: float) -> None:
+        self._confirm(received.seq_no, None, now)
+
+    def _on_channel_audio_added(self, received: upstream.ChannelAudioAdded, now: float) -> None:
+        self._confirm(received.seq_no, received.channel, now)
+
+    def _confirm(self, count: int, channel: Channel, now: float) -> None:
         session = self._succession.live
-        session.confirm(received.seq_no)
-        if session.window.is_empty:
-            self._timers.stop(Timer.ANSWER)
-        else:
+        session.confirm(count, channel)
+        if session.under_way:
             self._timers.set(Timer.ANSWER, now + self.limits.answer_timeout)
+        else:
+            self._timers.stop(Timer.ANSWER)
         self._life.advance(now)
 
     def _on_partial(self, received: upstream.PartialReceived, _now: float) -> None:
@@ -240,14 +246,16 @@ class Stream:
         self._succession.live.hear_translation(received)
 
     def _on_sound_started(self, received: upstream.SoundStarted, _now: float) -> None:
-        sound = self._succession.live.hear_sound(received.event)
+        sound = self._succession.live.hear_sound(received.event, received.channel)
         if sound is not None:
-            self.journal.publish(events.AudioEventStarted(self.spec.stream_id, sound))
+            label = events.label_of(received.channel)
+            self.journal.publish(events.AudioEventStarted(self.spec.stream_id, sound, label))
 
     def _on_sound_ended(self, received: upstream.SoundEnded, _now: float) -> None:
-        sound = self._succession.live.hear_sound(received.event)
+        sound = self._succession.live.hear_sound(received.event, received.channel)
         if sound is not None:
-            self.journal.publish(events.AudioEventEnded(self.spec.stream_id, sound))
+            label = events.label_of(received.channel)
+            self.journal.publish(events.AudioEventEnded(self.spec.stream_id, sound, label))
 
     def _on_transcript_ended(self, _received: upstream.TranscriptEnded, now: float) -> None:
         self._life.transcript_ended(now)
@@ -336,6 +344,7 @@ class Stream:
         inputs.DrainRequested: _on_drain,
         upstream.RecognitionStarted: _on_recognition_started,
         upstream.AudioAdded: _on_audio_added,
+        upstream.ChannelAudioAdded: _on_channel_audio_added,
         upstream.PartialReceived: _on_partial,
         upstream.FinalReceived: _on_final,
         upstream.UtteranceEnded: _on_utterance_ended,

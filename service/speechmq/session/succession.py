@@ -7,13 +7,15 @@ Decides nothing about when.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from msgspec import UNSET
 
 from ..errors import TransitionError
 from ..upstream.messages import RecognitionStarted
 from . import events
-from .commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from .commands import ChangeConfig, CloseChannel, Command, ForceUtterance, TellSpeakers
 from .journal import Journal
 from .outputs import (
     CloseStandby,
@@ -109,12 +111,16 @@ class Succession:
             self._emit(SendCommand(ChangeConfig(changes)))
         if self.journal.must_ask_for_speakers:
             self._emit(SendCommand(TellSpeakers(final=True)))
+        for channel in sorted(self.journal.ended_channels):
+            self._end_channel(channel)
 
     def obey(self, command: Command) -> None:
         """A command of the publisher has its turn."""
         match command:
-            case ForceUtterance(float() | int() as timestamp):
-                self._emit(SendCommand(ForceUtterance(self.live.time_of(timestamp))))
+            case ForceUtterance():
+                self._force_utterance(command)
+            case CloseChannel(channel):
+                self._end_channel(channel)
             case TellSpeakers(final):
                 if not final:
                     self._questions.append(True)
@@ -122,12 +128,27 @@ class Succession:
             case _:
                 self._emit(SendCommand(command))
 
+    def _force_utterance(self, command: ForceUtterance) -> None:
+        """Upstream wants a channel named, where there are some, and takes none that has ended."""
+        for channel in self.live.open_channels:
+            if command.channel in (None, channel):
+                at = command.timestamp
+                time = None if at is None else self.live.time_of(at, channel)
+                self._emit(SendCommand(ForceUtterance(time, channel)))
+
+    def _end_channel(self, channel: str) -> None:
+        end = self.live.end_channel(channel)
+        if end is not None:
+            self._emit(end)
+
     def _announce(self, started: RecognitionStarted, origin: float) -> None:
         spec = self._spec
         if self.resumes is None:
             info = started.language_pack_info
             self.journal.publish(
-                events.StreamStarted(spec.stream_id, started.id, info, spec.labels)
+                events.StreamStarted(
+                    spec.stream_id, started.id, info, spec.labels, spec.channel_labels or UNSET
+                )
             )
         else:
             self.journal.publish(
@@ -219,7 +240,7 @@ class Succession:
             self._questions.append(False)
             self._emit(SendCommand(TellSpeakers()))
 
-    def learn(self, told: dict[str, Identifiers]) -> None:
+    def learn(self, told: Sequence[tuple[str, Identifiers]]) -> None:
         """What upstream tells of voices, under the session's labels.
 
         Answers come in the order of the questions; one without a question is that of the session's
@@ -228,12 +249,12 @@ class Succession:
         if self.current is None:
             return
         name = self._labels or str
-        named = {name(label): identifiers for label, identifiers in told.items()}
-        if self._labels is not None and self._voices.learn(named):
+        named = [(name(label), identifiers) for label, identifiers in told]
+        if self._labels is not None and self._voices.learn(dict(named)):
             self.journal.save_memo()
         speakers = [
             {"label": label, "speaker_identifiers": list(identifiers)}
-            for label, identifiers in named.items()
+            for label, identifiers in named
         ]
         answer = events.SpeakersResult(self._spec.stream_id, speakers)
         if not self._questions:

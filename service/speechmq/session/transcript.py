@@ -51,6 +51,10 @@ class Relocation:
         """Whether a segment that ends there says nothing new. Argument on the stream's clock."""
         return end_time <= self._watermark and self._watermark > 0
 
+    def has_told(self, end_time: float) -> bool:
+        """As ``is_repeated``, of a time of the session."""
+        return self.is_repeated(self.time(end_time))
+
     def moved(self, times: Mapping[str, Any]) -> dict[str, Any]:
         """A copy with its times on the stream's clock."""
         return self._move_all([dict(times)])[0]

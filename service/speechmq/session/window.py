@@ -18,8 +18,9 @@ class Window:
         self.sent_chunks = 0
 
     @property
-    def is_empty(self) -> bool:
-        return not self._chunks
+    def under_way(self) -> int:
+        """Chunks that are not confirmed."""
+        return len(self._chunks)
 
     def has_room(self, samples: int) -> bool:
         """A chunk larger than the whole window may go when nothing else is under way."""

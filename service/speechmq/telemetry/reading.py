@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..session.checkpoint import Checkpoint
+from ..session.events import Label
 from ..session.stream import Stream
 from .age import UnsettledAge
 
@@ -49,6 +50,12 @@ class Reading:
     retries: int = 0
 
 
+def received_until(stream: Stream, channel: Label) -> float:
+    """The end of what came of a channel, in seconds."""
+    track = stream.spec.track_of(channel or None)
+    return stream.spec.seconds(stream.intake.timeline.tracks[track].position)
+
+
 class Gauge:
     """Reads a stream from ``checkpoint`` on, where its owner began."""
 
@@ -57,8 +64,10 @@ class Gauge:
     ) -> None:
         began = checkpoint or Checkpoint()
         self.stream = stream
-        self._begin = max(began.position, stream.spec.samples(began.watermark))
-        self._sent_from = began.position
+        marks = [began.mark(channel) for channel in stream.spec.channels]
+        samples = stream.spec.samples
+        self._begin = sum(max(mark.position, samples(mark.watermark)) for mark in marks)
+        self._sent_from = sum(mark.position for mark in marks)
         self._gaps = began.totals.gap_samples
         self._duplicates = began.totals.duplicates
         self._finalised = 0
@@ -72,21 +81,22 @@ class Gauge:
     def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
         stream, seconds = self.stream, self.stream.spec.seconds
         timeline, totals = stream.intake.timeline, stream.intake.totals
-        received = max(0, timeline.position - self._begin)
-        gaps = totals.gap_samples - self._gaps
-        unacknowledged = timeline.position - timeline.begin
-        watermark = stream.journal.watermark
+        width, extents = stream.spec.width, timeline.tracks
+        starts = timeline.starts(timeline.pieces)
+        sent = sum(one.sent for one in extents.values()) * width
+        replayed = timeline.replayed * width
+        unacknowledged = sum(one.position - starts[name] for name, one in extents.items()) * width
         return Reading(
             stream_id,
             epoch,
             stream.state.value,
             age,
-            received=seconds(received),
-            sent=seconds(timeline.sent - self._sent_from + timeline.replayed),
-            replayed=seconds(timeline.replayed),
-            finalised=seconds(self._read_finalised(watermark, gaps)),
-            gaps=seconds(gaps),
-            lag=max(0.0, round(seconds(timeline.position) - watermark, 6)),
+            received=seconds(max(0, self._position - self._begin)),
+            sent=seconds(sent - self._sent_from + replayed),
+            replayed=seconds(replayed),
+            finalised=seconds(self._read_finalised()),
+            gaps=seconds(self._gaps_since),
+            lag=self._lag,
             unacknowledged=seconds(unacknowledged),
             unacknowledged_bytes=unacknowledged * stream.spec.sample_bytes,
             unacknowledged_age=self._waits.of(self._deliveries.unsettled()[0], now),
@@ -94,14 +104,31 @@ class Gauge:
             retries=stream.retries,
         )
 
-    def _read_finalised(self, watermark: float, gaps: int) -> int:
+    @property
+    def _position(self) -> int:
+        """The samples of all channels that were received."""
+        extents = self.stream.intake.timeline.tracks.values()
+        return sum(one.position for one in extents) * self.stream.spec.width
+
+    @property
+    def _gaps_since(self) -> int:
+        return (self.stream.intake.totals.gap_samples - self._gaps) * self.stream.spec.width
+
+    @property
+    def _lag(self) -> float:
+        """Of the channel that is furthest behind."""
+        spec, tracks = self.stream.spec, self.stream.intake.timeline.tracks
+        said = self.stream.journal.said.items()
+        ends = [(tracks[spec.track_of(name)].position, one.watermark) for name, one in said]
+        return max(0.0, *(round(spec.seconds(end) - until, 6) for end, until in ends))
+
+    def _read_finalised(self) -> int:
         """A gap ahead of the watermark is taken off early: so it never has to shrink."""
-        found = self.stream.spec.samples(watermark) - self._begin - gaps
-        self._finalised = max(self._finalised, found)
+        said = self.stream.journal.said.values()
+        covered = sum(self.stream.spec.samples(one.watermark) for one in said)
+        self._finalised = max(self._finalised, covered - self._begin - self._gaps_since)
         return self._finalised
 
     def close(self) -> None:
         """The stream has ended: everything is final now, also what no final's end reached."""
-        intake = self.stream.intake
-        gaps = intake.totals.gap_samples - self._gaps
-        self._finalised = max(self._finalised, intake.timeline.position - self._begin - gaps)
+        self._finalised = max(self._finalised, self._position - self._begin - self._gaps_since)

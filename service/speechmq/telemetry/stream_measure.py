@@ -9,6 +9,7 @@ from ..session import events
 from ..session.events import Event, FinalTranscript
 from ..session.outputs import Output, Publish
 from ..session.stream import Stream
+from .reading import received_until
 
 if TYPE_CHECKING:
     from .instruments import Instruments
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 MOST_UNDER_WAY = 64
 
 
+# Seconds; a chunk that goes upstream in other bytes than it came is not met again.
+LONGEST_WAIT = 5.0
+
+
 class StreamMeasure:
-    """``clock`` is in seconds. A sample is one chunk, told from all others by being the same
-    object on its whole way through the worker."""
+    """``clock`` is in seconds. A sample is one chunk, known again by its bytes."""
 
     def __init__(
         self, instruments: Instruments, stream: Stream, clock: Callable[[], float]
@@ -62,7 +66,7 @@ class StreamMeasure:
         if said_at is not None:
             self._instruments.upstream_to_published.record(self._clock() - said_at)
         if final.transcript:
-            position = self._stream.spec.seconds(self._stream.intake.timeline.position)
+            position = received_until(self._stream, final.channel)
             self._instruments.speech_end_to_final.record(max(0.0, position - final.end_time))
         return True
 
@@ -75,8 +79,10 @@ class StreamMeasure:
         if self._sample is None:
             return True
         sampled, since = self._sample
-        if audio is not sampled:
+        waited = self._clock() - since
+        if sampled in audio:  # with others, where chunks are small
+            self._instruments.queue_to_upstream.record(waited)
+        elif waited < LONGEST_WAIT:
             return False
         self._sample = None
-        self._instruments.queue_to_upstream.record(self._clock() - since)
         return True

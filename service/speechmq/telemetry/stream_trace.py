@@ -24,7 +24,7 @@ from ..session.events import Event, FinalTranscript, FinalTranslation, PartialTr
 from ..session.outputs import Output, Publish
 from ..session.states import State
 from ..session.stream import Stream
-from .reading import Deliveries
+from .reading import Deliveries, received_until
 from .trace_context import TRACEPARENT
 from .tracing import Place, Tracing, carried, extracted, messaging
 
@@ -146,7 +146,7 @@ class StreamTrace:
     def _hear(self, event: PartialTranscript | FinalTranscript) -> None:
         """An utterance begins when its first audio came."""
         if self._utterance is None:
-            position = self._stream.spec.seconds(self._stream.intake.timeline.position)
+            position = received_until(self._stream, event.channel)
             ago = min(LONGEST_UTTERANCE, max(0.0, position - event.start_time))
             self._utterance_since = time.time_ns() - round(ago * 1e9)
             self._utterance = self._tracing.tracer.start_span(
@@ -167,8 +167,12 @@ class StreamTrace:
     def _links(self, final: FinalTranscript) -> Iterable[SpanContext]:
         """The contexts that the chunks carry, each once."""
         spec = self._stream.spec
-        for piece in self._stream.intake.timeline.from_sample(spec.samples(final.start_time)):
-            if piece.start >= spec.samples(final.end_time) or len(self._linked) >= MOST_LINKS:
+        track = spec.track_of(final.channel or None)
+        start, end = spec.samples(final.start_time), spec.samples(final.end_time)
+        for piece in self._stream.intake.timeline.pieces:
+            if piece.track != track or piece.end < start:
+                continue
+            if piece.start >= end or len(self._linked) >= MOST_LINKS:
                 return
             headers = None if piece.tag is None else self._deliveries.headers_of(piece.tag)
             carries = (headers or {}).get(TRACEPARENT)

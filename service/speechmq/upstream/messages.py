@@ -46,16 +46,25 @@ class AudioAdded(ServerMessage, frozen=True, tag="AudioAdded"):
     seq_no: int
 
 
+class ChannelAudioAdded(ServerMessage, frozen=True, tag="ChannelAudioAdded"):
+    """As ``AudioAdded``, of one channel's chunks."""
+
+    seq_no: int
+    channel: str
+
+
 class PartialReceived(ServerMessage, frozen=True, tag="AddPartialTranscript"):
     metadata: Metadata
     results: msgspec.Raw
     forced: bool = False
+    channel: str | None = None
 
 
 class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
     metadata: Metadata
     results: msgspec.Raw
     forced: bool = False
+    channel: str | None = None
 
     @property
     def is_silent(self) -> bool:
@@ -66,6 +75,7 @@ class FinalReceived(ServerMessage, frozen=True, tag="AddTranscript"):
 class UtteranceEnded(ServerMessage, frozen=True, tag="EndOfUtterance"):
     metadata: Metadata
     forced: bool = False
+    channel: str | None = None
 
 
 class PartialTranslationReceived(ServerMessage, frozen=True, tag="AddPartialTranslation"):
@@ -80,10 +90,12 @@ class FinalTranslationReceived(ServerMessage, frozen=True, tag="AddTranslation")
 
 class SoundStarted(ServerMessage, frozen=True, tag="AudioEventStarted"):
     event: dict[str, Any]
+    channel: str | None = None
 
 
 class SoundEnded(ServerMessage, frozen=True, tag="AudioEventEnded"):
     event: dict[str, Any]
+    channel: str | None = None
 
 
 class TranscriptEnded(ServerMessage, frozen=True, tag="EndOfTranscript"):
@@ -125,8 +137,9 @@ class SpeakersReceived(ServerMessage, frozen=True, tag="SpeakersResult"):
     speakers: list[Speaker] = []
 
     @property
-    def identifiers(self) -> dict[str, tuple[str, ...]]:
-        return {one.label: tuple(one.speaker_identifiers) for one in self.speakers}
+    def identifiers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """By label. Two channels may have a voice each under one label."""
+        return [(one.label, tuple(one.speaker_identifiers)) for one in self.speakers]
 
 
 class ErrorReceived(ServerMessage, frozen=True, tag="Error"):
@@ -146,6 +159,7 @@ class UnknownReceived(msgspec.Struct, frozen=True):
 Received: TypeAlias = (
     RecognitionStarted
     | AudioAdded
+    | ChannelAudioAdded
     | PartialReceived
     | FinalReceived
     | UtteranceEnded
@@ -216,6 +230,16 @@ def end_of_stream(chunks_sent: int) -> str:
     return _written("EndOfStream", last_seq_no=chunks_sent)
 
 
+def add_channel_audio(channel: str, audio: bytes) -> str:
+    """``audio`` travels in base64."""
+    return _written("AddChannelAudio", channel=channel, data=audio)
+
+
+def end_of_channel(channel: str, chunks_sent: int) -> str:
+    """Says that no audio of ``channel`` follows; the last channel's end is the stream's."""
+    return _written("EndOfChannel", channel=channel, last_seq_no=chunks_sent)
+
+
 def get_speakers(*, final: bool) -> str:
     return _written("GetSpeakers", final=final)
 
@@ -224,7 +248,8 @@ def set_recognition_config(transcription_config: Mapping[str, Any]) -> str:
     return _written("SetRecognitionConfig", transcription_config=transcription_config)
 
 
-def force_end_of_utterance(timestamp: float | None) -> str:
-    """``timestamp`` in seconds of the session's audio."""
+def force_end_of_utterance(timestamp: float | None, channel: str | None) -> str:
+    """``timestamp`` in seconds of the session's audio, of ``channel`` where there are several."""
     at = {} if timestamp is None else {"timestamp": timestamp}
-    return _written("ForceEndOfUtterance", **at)
+    where = {} if channel is None else {"channel": channel}
+    return _written("ForceEndOfUtterance", **at, **where)

@@ -102,7 +102,6 @@ transcription_configs = _instances(
             {},
             {"permitted_marks": st.lists(st.sampled_from([".", "。", "all"]), max_size=2)},
         ),
-        "channel_diarization_labels": st.none() | st.lists(text, max_size=2),
     },
 )
 
@@ -133,17 +132,32 @@ audio_events_configs = _instances(
     config.AudioEventsConfig, {}, {"types": st.none() | st.lists(words, max_size=2)}
 )
 
-starts = _instances(
+raw_formats = st.builds(
+    config.RawAudioFormat,
+    type=st.just("raw"),
+    encoding=st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]),
+    sample_rate=st.integers(8_000, 48_000),
+)
+some_channels = st.builds(
+    config.Channels,
+    layout=st.sampled_from(["separate", "interleaved"]),
+    labels=st.sampled_from([["agent", "customer"], ["a", "b", "the third"]]),
+)
+
+
+def _of_channels(
+    start: commands.StartStream, form: config.RawAudioFormat, channels: config.Channels
+) -> commands.StartStream:
+    """Those are of raw audio, and are not translated."""
+    update = {"audio_format": form, "channels": channels, "translation_config": None}
+    return start.model_copy(update=update)
+
+
+mono_starts = _instances(
     commands.StartStream,
     {
         "stream_id": stream_ids,
-        "audio_format": st.builds(
-            config.RawAudioFormat,
-            type=st.just("raw"),
-            encoding=st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]),
-            sample_rate=st.integers(8_000, 48_000),
-        )
-        | st.just(config.FileAudioFormat(type="file")),
+        "audio_format": raw_formats | st.just(config.FileAudioFormat(type="file")),
         "transcription_config": transcription_configs,
     },
     {
@@ -156,6 +170,7 @@ starts = _instances(
     },
     extra=False,
 )
+starts = mono_starts | st.builds(_of_channels, mono_starts, raw_formats, some_channels)
 
 placed_commands: SearchStrategy[commands.Command] = st.one_of(
     _instances(

@@ -175,3 +175,15 @@ def test_word_replacement_is_dumped_as_from() -> None:
     assert replacement.model_dump() == {"from": "a", "to": "b"}
     assert replacement.model_dump_json() == '{"from":"a","to":"b"}'
     assert WordReplacement.model_validate({"from": "a", "to": "b"}) == replacement
+
+
+def test_stream_of_channels_cannot_be_a_file() -> None:
+    fields = {
+        "stream_id": "one",
+        "audio_format": {"type": "file"},
+        "channels": {"layout": "interleaved", "labels": ["a", "b"]},
+        "transcription_config": {"language": "en"},
+    }
+    assert reasons(StartStream, fields)[0] == ("channels", "channels_in_file")
+    fields["audio_format"] = {"type": "raw", "encoding": "alaw", "sample_rate": 8_000}
+    assert StartStream.model_validate(fields).channels is not None

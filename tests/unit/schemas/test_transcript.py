@@ -300,3 +300,82 @@ def test_apply_tells_every_change(streams: tuple[Sequence[Said], Sequence[Said]]
         before = picture(transcript)
         if not transcript.apply(event, epoch=epoch, seq=seq):
             assert picture(transcript) == before
+
+
+# -- channels ------------------------------------------------------------------------------------
+
+
+def of_channel(channel: str, number: int, *contents: str, start: float) -> FinalTranscript:
+    words = [result(content, start + n / 2) for n, content in enumerate(contents)]
+    body = segment(number, *words) | {
+        "start_time": start,
+        "end_time": start + 1,
+        "channel": channel,
+    }
+    return FinalTranscript.model_validate(body)
+
+
+CALL = StreamStarted(stream_id="s", session_id="x", channels=["agent", "customer"])
+
+
+def test_channels_are_merged_in_order_of_time() -> None:
+    call = folded(
+        (CALL, 1, 1),
+        (of_channel("agent", 1, "good", "day", start=0), 1, 2),
+        (of_channel("agent", 3, "and", "you", start=3), 1, 3),
+        (of_channel("customer", 2, "fine", start=2), 1, 4),
+    )
+    assert call.channels == ["agent", "customer"]
+    assert [(one.channel, one.text) for one in call.turns] == [
+        ("agent", "good day"),
+        ("customer", "fine"),
+        ("agent", "and you"),
+    ]
+    assert call.text == "good day\nfine\nand you"
+    assert [one.content for one in call.words] == ["good", "day", "fine", "and", "you"]
+    assert (call.end_time, call.end_time_of("agent"), call.end_time_of("customer")) == (3, 4, 3)
+
+
+def test_punctuation_belongs_to_its_channel() -> None:
+    def said(channel: str, number: int, at: float, *results: dict[str, Any]) -> FinalTranscript:
+        body = segment(number, *results) | {"channel": channel, "start_time": at}
+        return FinalTranscript.model_validate(body)
+
+    call = folded(
+        (said("agent", 1, 0.0, result("well", 0.0)), 1, 1),
+        (said("customer", 2, 0.5, result("yes", 0.5)), 1, 2),
+        (said("agent", 3, 1.0, mark(",", 1.0, attaches_to="previous"), result("no", 1.0)), 1, 3),
+    )
+    assert [(one.channel, one.text) for one in call.words] == [
+        ("agent", "well,"),
+        ("customer", "yes"),
+        ("agent", "no"),
+    ]
+
+
+def test_newer_epoch_supersedes_in_its_channel_only() -> None:
+    call = folded(
+        (of_channel("agent", 1, "lost", start=0), 1, 2),
+        (of_channel("customer", 4, "kept", start=1), 1, 3),
+        (of_channel("agent", 1, "said", start=0), 2, 2),
+    )
+    assert call.text == "said\nkept"
+
+
+def test_segments_are_missing_in_their_channel() -> None:
+    call = folded(
+        (CALL, 1, 1),
+        (of_channel("agent", 5, "a", start=0), 1, 2),
+        (of_channel("customer", 2, "b", start=1), 1, 3),
+        (of_channel("customer", 8, "c", start=2), 1, 4),
+    )
+    assert call.missing == [(1, 3), (4, 6)]
+
+
+def test_gap_and_pause_are_those_of_a_channel() -> None:
+    one, two = (gap(0, 1, 2).model_copy(update={"channel": name}) for name in ("a", "b"))
+    paused = pause(3.0).model_copy(update={"channel": "a"})
+    call = folded((one, 1, 1), (two, 1, 2), (two, 2, 2), (paused, 1, 3))
+    assert call.gaps == [one, two]
+    assert call.utterance_ends == [3.0]
+    assert (call.utterance_ends_of("a"), call.utterance_ends_of("b")) == ([3.0], [])

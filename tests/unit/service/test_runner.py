@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from speechmq.runner import Runner
-from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from speechmq.session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from speechmq.session.inputs import (
     ChunkDelivered,
     ConnectionLost,
@@ -126,7 +126,7 @@ def test_standby_that_takes_over_is_heard_and_its_predecessor_no_more() -> None:
 
 def test_sessions_are_told_of_commands_in_the_words_of_the_api() -> None:
     runner, live, _standby = with_links(ScriptedStream({}))
-    commands: list[Command] = [
+    commands: list[Any] = [
         ChangeConfig({"max_delay": 2.0}),
         ForceUtterance(1.5),
         ForceUtterance(),

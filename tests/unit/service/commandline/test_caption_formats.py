@@ -58,6 +58,7 @@ def test_json_holds_everything() -> None:
         "confidence": 1.0,
         "is_attached": False,
         "ends_sentence": True,
+        "channel": None,
     }
     assert found.pop("segments") == [one.model_dump(exclude_unset=True) for one in talk.finals]
     assert found == {
@@ -65,10 +66,12 @@ def test_json_holds_everything() -> None:
         "state": "live",
         "end_time": 0.4,
         "text": "Yes.",
-        "turns": [{"speaker": "S1", "start_time": 0.0, "end_time": 0.4, "text": "Yes."}],
+        "turns": [
+            {"speaker": "S1", "start_time": 0.0, "end_time": 0.4, "text": "Yes.", "channel": None}
+        ],
         "words": [word],
         "utterance_ends": [],
-        "gaps": [gap.model_dump()],
+        "gaps": [gap.model_dump(exclude_unset=True)],
         "missing_segments": [],
     }
 

@@ -229,3 +229,24 @@ def test_captions_are_the_same_in_any_order_and_however_often_events_come(
     mixed = events * copies
     rng.shuffle(mixed)
     assert picture(mixed) == picture(events)
+
+
+def test_each_channel_has_a_live_line() -> None:
+    def in_channel(event: Event, channel: str) -> Event:
+        return event.model_copy(update={"channel": channel})
+
+    agent = in_channel(partial("good"), "agent")
+    customer = in_channel(partial("hello", segment=2), "customer")
+    assert shown(
+        came(agent, 1),
+        came(customer, 2),
+        came(in_channel(final("hello", segment=2), "customer"), 3),
+        came(ended(), 4),
+    ) == [
+        Partial("s", "agent: good", "agent"),
+        Partial("s", "customer: hello", "customer"),
+        Line("s", "final", "customer: hello", 0.0),
+        Partial("s", "", "customer"),
+        Partial("s", "", "agent"),
+        Line("s", "news", "ended after 2.0 s of audio"),
+    ]

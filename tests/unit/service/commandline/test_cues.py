@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -138,7 +139,11 @@ def test_wide_characters_count_twice() -> None:
 def test_last_cue_is_settled_when_no_word_can_join_it() -> None:
     talking = transcript_of(spoken("one two"), spoken("three", 0.8))
     silent = transcript_of(spoken("one two"), up_to=2.4)
-    assert (settled(talking, [0.8, 1.2]), settled(silent, [0.8]), settled(silent, [])) == (1, 1, 0)
+    assert (
+        settled(talking, [(None, 0.0, 0.8), (None, 0.8, 1.2)]),
+        settled(silent, [(None, 0.0, 0.8)]),
+        settled(silent, []),
+    ) == (1, 1, 0)
 
 
 WORDS = st.lists(
@@ -187,3 +192,45 @@ def test_later_words_change_no_cue_but_the_last(
     whole = before[:-1]
     assert [cue.lines for cue in after[: len(whole)]] == [cue.lines for cue in whole]
     assert after[: len(whole)] == whole
+
+
+def two_sides(agent_up_to: float, customer_up_to: float) -> Transcript:
+    """The customer talks over the agent."""
+    call = Transcript()
+    start = StreamStarted(stream_id="s", session_id="x", channels=["agent", "customer"])
+    call.apply(start, epoch=1, seq=1)
+    sides = [
+        ("agent", 1, spoken("May I have your name?"), agent_up_to),
+        ("customer", 2, spoken("Of course.", start=1.0, speaker="S1"), customer_up_to),
+    ]
+    for channel, number, results, end in sides:
+        body = {
+            "stream_id": "s",
+            "segment_id": number,
+            "channel": channel,
+            "start_time": 0,
+            "end_time": end,
+            "transcript": "",
+            "results": results,
+        }
+        call.apply(FinalTranscript.model_validate(body), epoch=1, seq=number * 10)
+    return call
+
+
+def test_channels_have_cues_of_their_own() -> None:
+    assert [(cue.start, cue.speaker, cue.lines) for cue in cues_of(two_sides(9.0, 9.0))] == [
+        (0, "agent", ("May I have your name?",)),
+        (1000, "customer S1", ("Of course.",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agent", "customer", "count"),
+    [(2.0, 9.0, 0), (9.0, 0.0, 1), (9.0, 2.0, 1), (9.0, 9.0, 2), (0.5, 9.0, 0)],
+)
+def test_cue_of_a_channel_is_settled_when_none_may_come_before_it(
+    agent: float, customer: float, count: int
+) -> None:
+    call = two_sides(agent, customer)
+    spans = [(cue.channel, cue.start / 1000, cue.end / 1000) for cue in cues_of(call)]
+    assert settled(call, spans) == count

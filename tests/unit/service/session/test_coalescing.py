@@ -1,7 +1,11 @@
 """Small chunks are put together before they go upstream, and no chunk is kept waiting for long."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.streams import (
+    INTERLEAVED,
+    SEPARATE,
     added,
     audio,
     chunk,
@@ -17,6 +21,7 @@ from speechmq.session.commands import ForceUtterance
 from speechmq.session.inputs import ChunkDelivered, ConnectionLost, DeadlinePassed
 from speechmq.session.outputs import EndAudio, SendAudio, SendCommand
 from speechmq.session.spec import StreamSpec
+from speechmq.upstream.messages import ChannelAudioAdded
 
 SMALL = 160  # 20 ms
 
@@ -110,3 +115,53 @@ def test_alaw_goes_upstream_as_pcm() -> None:
     [heard] = sent(drive(stream, ChunkDelivered(1, 1, b"\x55" * 800)))
     assert heard == b"\xf8\xff" * 800
     assert (spec.upstream_encoding, spec.silence_byte) == ("pcm_s16le", b"\xd5")
+
+
+def test_alaw_of_interleaved_channels_goes_upstream_as_the_pcm_of_each() -> None:
+    stream = started_stream(spec=replace(INTERLEAVED, encoding="alaw"))
+    assert drive(stream, ChunkDelivered(1, 1, b"\x55\xd5" * 400)) == [
+        SendAudio(b"\xf8\xff" * 400, "a"),
+        SendAudio(b"\x08\x00" * 400, "b"),
+    ]
+
+
+def test_interleaved_chunks_go_together_and_are_taken_apart() -> None:
+    stream = started_stream(spec=INTERLEAVED, coalesce=0.1)
+    drive(stream, ChunkDelivered(1, 1, b"\x01\x11" * 160))
+    assert (
+        drive(
+            stream,
+            ChunkDelivered(2, 2, b"\x02\x12" * 160),
+            ChunkDelivered(3, 3, b"\x03\x13" * 160),
+            ChannelAudioAdded(1, "a"),
+        )
+        == []
+    )
+    assert drive(stream, ChannelAudioAdded(1, "b")) == [
+        SendAudio(b"\x02" * 160 + b"\x03" * 160, "a"),
+        SendAudio(b"\x12" * 160 + b"\x13" * 160, "b"),
+    ]
+
+
+def test_chunks_of_separate_channels_neither_wait_nor_go_together() -> None:
+    """The clock of the one may be far behind that of the other."""
+    stream = started_stream(spec=SEPARATE, coalesce=0.1)
+    chunks = [chunk(1, "a"), chunk(2, "a"), *(chunk(seq, "b", samples=SMALL) for seq in (3, 4))]
+    assert drive(stream, *chunks, chunk(5, "a", samples=SMALL)) == [
+        SendAudio(audio(1), "a"),
+        SendAudio(audio(2), "a"),
+        SendAudio(audio(3, SMALL), "b"),
+        SendAudio(audio(4, SMALL), "b"),
+        SendAudio(audio(5, SMALL), "a"),
+    ]
+
+
+def test_session_that_follows_a_loss_joins_no_chunks_of_separate_channels() -> None:
+    stream = started_stream(spec=SEPARATE, coalesce=0.1)
+    turns = [chunk(seq, "ab"[seq % 2], samples=SMALL) for seq in range(1, 5)]
+    drive(stream, chunk(5, "a"), *turns, ConnectionLost(1006, "gone"))
+    heard = [one for one in resume(stream, "u2", now=1.0) if isinstance(one, SendAudio)]
+    assert heard == [
+        *(SendAudio(audio(seq, SMALL), "ab"[seq % 2]) for seq in range(1, 5)),
+        SendAudio(audio(5), "a"),
+    ]

@@ -26,7 +26,7 @@ from tests.support.streams import (
 )
 
 from speechmq.session import events
-from speechmq.session.checkpoint import Checkpoint, Totals
+from speechmq.session.checkpoint import Checkpoint, Gap, Totals
 from speechmq.session.commands import ChangeConfig, ForceUtterance, Overrides, TellSpeakers
 from speechmq.session.inputs import (
     ConnectionLost,
@@ -45,6 +45,7 @@ from speechmq.session.outputs import (
     OpenStandby,
     Output,
     Publish,
+    SaveCheckpoint,
     SaveMemo,
     SendAudio,
     SendCommand,
@@ -298,10 +299,20 @@ def test_change_of_language_is_refused_and_the_stream_goes_on() -> None:
         SendAudio(audio(1)),
         DeadLetter(2, "language_change", reason),
         Publish(events.StreamWarning("s", "language_change", reason), 2),
+        SaveCheckpoint(3, Checkpoint(gaps=(Gap(2, 2, CHUNK, CHUNK, holds_audio=False),))),
         SendAudio(audio(3)),
     ]
     drive(stream, DeadLettered(2), final(0.2))
-    assert drive(stream, Published(3)) == [Acknowledge(3)]
+    assert drive(stream, Published(4)) == [Acknowledge(3)]
+
+
+def test_successor_does_not_wait_for_a_command_that_was_refused() -> None:
+    first = started_stream()
+    drive(first, chunk(1), final(0.1), Published(2))
+    [*_, saved] = drive(first, wish(2, ChangeConfig({"language": "de"})))
+    assert isinstance(saved, SaveCheckpoint)
+    second = started_stream(checkpoint=saved.checkpoint)
+    assert drive(second, chunk(3, tag=1)) == [SendAudio(audio(3))]
 
 
 # -- the end of an utterance -----------------------------------------------------------------------

@@ -17,11 +17,12 @@ from tests.support.tones import RATE, example
 from speechmq.media.decoder import FileDecoder
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.commands import ForceUtterance
+from speechmq.session.commands import ChangeConfig, ForceUtterance
 from speechmq.session.inputs import (
     ChunkDelivered,
     ConnectionLost,
     ConnectionOpened,
+    DeadLettered,
     DeadlinePassed,
     EndDelivered,
     Input,
@@ -239,7 +240,7 @@ def test_successor_is_given_the_chunk_in_which_its_first_frame_begins(kind: str)
         world.deliver()
     straddling = [
         one
-        for one in world.stream.intake.timeline.from_sample(-1)
+        for one in world.stream.intake.timeline.pieces
         if one.entry and one.entry.unit.seq < one.seq and one.end > one.start
     ]
     middle = (straddling[5].start + straddling[5].end) / 2
@@ -301,9 +302,9 @@ def test_much_sound_is_decoded_a_little_at_a_time_and_never_far_ahead() -> None:
     first = drive(stream, ChunkDelivered(1, 1, file))
     assert len(heard(first)) / 2 / RATE <= 0.6
     outputs = run_dry(stream, first)
-    timeline = stream.intake.timeline
+    track = stream.intake.timeline.tracks[None]
     assert 1.5 <= len(heard(outputs)) / 2 / RATE <= 2.0
-    assert 2.0 <= (timeline.position - timeline.sent) / RATE <= 2.6
+    assert 2.0 <= track.unsent / RATE <= 2.6
     assert stream.intake.is_decoding
     count = sum(isinstance(one, SendAudio) for one in outputs)
     more = run_dry(stream, drive(stream, added(count)))
@@ -436,3 +437,34 @@ def test_empty_chunk_is_counted_like_any() -> None:
     outputs = drive(stream, chunk(1, samples=0), end(2))
     assert not heard(outputs)
     assert stream.intake.totals.chunks == 1
+
+
+def test_refused_command_takes_nothing_from_the_file() -> None:
+    """Neither here nor from a successor that goes on right behind it."""
+    world = World(example("flac", 6), 1777, replace(NO_CONTEXT, window=100.0))
+    for _ in range(5):
+        world.deliver()
+    renumbered = [replace(one, seq=one.seq + 1) for one in world.queue]
+    at = world.queue[0].seq
+    world.queue = deque(renumbered)
+    refused = wish(at, ChangeConfig({"language": "de"}), tag=1000)
+    world.give(refused)
+    world.give(DeadLettered(1000))
+    world.tag = 1000
+    for _ in range(3):
+        world.deliver()
+    assert world.state is not None
+    world.take_over()
+    world.run_to_the_end()
+    assert world.stream.intake.totals.gap_samples == 0
+
+
+def test_chunk_that_names_a_channel_is_refused_and_counts_as_lost() -> None:
+    messages = cut(example("mp3", 6), 1000)
+    stream = new_stream(window=100.0)
+    odd = replace(messages[3], channel="left")
+    outputs = drive(stream, *messages[:3], odd, *messages[4:])
+    assert [(one.tag, one.code) for one in outputs if isinstance(one, DeadLetter)] == [
+        (4, "unexpected_channel")
+    ]
+    assert len(heard(run_dry(stream, outputs))) > 2 * RATE

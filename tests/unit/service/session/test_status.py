@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.support.streams import chunk, drive, final, new_stream, started_stream
+from tests.support.streams import (
+    INTERLEAVED,
+    SEPARATE,
+    chunk,
+    drive,
+    final,
+    new_stream,
+    started_stream,
+)
 
 from speechmq.session.checkpoint import Checkpoint, Gap, Totals
 from speechmq.session.inputs import DeadlinePassed
@@ -58,3 +66,23 @@ def test_successor_counts_on_from_its_checkpoint() -> None:
     stream = new_stream(checkpoint=checkpoint)
     drive(stream, chunk(6))
     assert told(stream) == (0.6, 0.4, 0.1, 0.2)
+
+
+def test_seconds_of_separate_channels_are_added_up_as_in_the_totals() -> None:
+    stream = started_stream(spec=SEPARATE)
+    drive(stream, chunk(1, "a"), chunk(2, "b"), chunk(3, "a"), chunk(5, "a"))
+    drive(stream, DeadlinePassed(), now=2.5)
+    assert told(stream) == (0.5, 0.0, 0.1, 0.5)
+    drive(stream, final(0.25, channel="a"))
+    assert told(stream) == (0.5, 0.25, 0.1, 0.25)
+    drive(stream, final(0.2, channel="b"))
+    assert told(stream) == (0.5, 0.35, 0.1, 0.05)
+
+
+def test_seconds_of_interleaved_channels_are_added_up_as_in_the_totals() -> None:
+    stream = started_stream(spec=INTERLEAVED)
+    drive(stream, chunk(1, samples=1600), chunk(3, samples=1600))
+    drive(stream, DeadlinePassed(), now=2.5)
+    assert told(stream) == (0.6, 0.0, 0.2, 0.6)
+    drive(stream, final(0.15, channel="a"))
+    assert told(stream) == (0.6, 0.1, 0.2, 0.45)

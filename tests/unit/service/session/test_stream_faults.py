@@ -76,7 +76,7 @@ def test_times_behind_a_gap_that_was_covered_in_part_are_those_of_the_predecesso
     second = started_stream(checkpoint=covering.checkpoint, gap_timeout=2.0, answer_timeout=99.0)
     drive(second, chunk(32, tag=1))
     drive(second, DeadlinePassed(), now=2.0)
-    assert second.intake.timeline.position == first.intake.timeline.position
+    assert second.intake.timeline.tracks == first.intake.timeline.tracks
 
 
 def test_gap_at_the_very_beginning_is_not_told_again_under_another_id_by_a_successor() -> None:
@@ -271,7 +271,7 @@ def test_silence_that_one_publisher_can_cause_is_bounded() -> None:
     for number in range(1, 61):
         drive(stream, chunk(number * 10**6, tag=number))
         drive(stream, DeadlinePassed(), now=2.0 * number)
-    assert stream.intake.timeline.position / SPEC.sample_rate < 600
+    assert stream.intake.timeline.tracks[None].position / SPEC.sample_rate < 600
 
 
 def test_empty_chunk_that_came_behind_a_final_is_not_acknowledged_by_it() -> None:
@@ -291,7 +291,7 @@ def test_known_gap_behind_a_new_one_does_not_turn_the_clock_back() -> None:
     stream = started_stream(checkpoint=left, gap_timeout=2.0, answer_timeout=99.0)
     outputs = drive(stream, chunk(1), chunk(3, tag=2))
     outputs += drive(stream, DeadlinePassed(), now=2.0)
-    assert stream.intake.timeline.position == sum(map(len, sent(outputs))) == 4 * CHUNK
+    assert stream.intake.timeline.tracks[None].position == sum(map(len, sent(outputs))) == 4 * CHUNK
 
 
 def test_empty_chunks_do_not_use_up_the_prefetch_for_good() -> None:

@@ -2,13 +2,14 @@
 
 The model is the world around the core: a publisher that loses, repeats and delays, and changes the
 configuration; a broker that redelivers; an upstream whose recogniser hears one word in each chunk,
-numbers voices anew in each session and translates late; connections that stand by; and consumers
-that drop repeated message ids. Whoever dies leaves only the last state-bearing event and the last
-memo that were published.
+numbers voices anew in each session and translates late, each channel heard for itself; connections
+that stand by; and consumers that drop repeated message ids. Whoever dies leaves only the last
+state-bearing event and the last memo that were published.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,10 +26,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.support.streams import RATE, SPEC, TRANSLATED, VOICES
+from tests.support.streams import INTERLEAVED, RATE, SEPARATE, SPEC, TRANSLATED, VOICES
 from tests.unit.service.session.hearing import (
     WINDOW,
     WINDOW_CHUNKS,
+    Ear,
     Hearing,
     Message,
     voice_of,
@@ -37,7 +39,13 @@ from tests.unit.service.session.hearing import (
 
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.commands import ChangeConfig, Command, ForceUtterance, TellSpeakers
+from speechmq.session.commands import (
+    ChangeConfig,
+    CloseChannel,
+    Command,
+    ForceUtterance,
+    TellSpeakers,
+)
 from speechmq.session.inputs import (
     ConnectionFailed,
     ConnectionLost,
@@ -57,6 +65,7 @@ from speechmq.session.outputs import (
     CloseStandby,
     DeadLetter,
     EndAudio,
+    EndChannelAudio,
     Finish,
     OpenConnection,
     OpenStandby,
@@ -70,11 +79,12 @@ from speechmq.session.outputs import (
     StartRecognition,
     SwitchToStandby,
 )
-from speechmq.session.spec import Limits, StreamSpec
+from speechmq.session.spec import Channel, Limits, StreamSpec
 from speechmq.session.states import State
 from speechmq.session.stream import Stream
 from speechmq.upstream.messages import (
     AudioAdded,
+    ChannelAudioAdded,
     FinalReceived,
     Metadata,
     PartialReceived,
@@ -101,6 +111,18 @@ LIMITS = Limits(
 SIZES = st.sampled_from([0, 80, 400, 800, 1200])  # the last is longer than max_chunk
 
 
+some_chunk = st.tuples(SIZES, st.sampled_from("....-=!"), st.sampled_from("abababaabbc"))
+some_limits = st.builds(
+    replace,
+    st.just(LIMITS),
+    resume_context=st.sampled_from([0.0, 0.05, 0.15]),
+    prefetch=st.sampled_from([SMALL, 1000, 1000]),
+    suspend_after=st.sampled_from([None, 0.7, 3.0]),
+    rollover_after=st.sampled_from([NEVER, 4.0]),
+    coalesce=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
+)
+
+
 class StreamModel(RuleBasedStateMachine):
     """Everything outside the core that outlives one owner of the stream."""
 
@@ -118,22 +140,13 @@ class StreamModel(RuleBasedStateMachine):
         self.log: dict[tuple[int, int], events.Event] = {}
         self.outcome: Outcome | None = None
 
-    @initialize(
-        limits=st.builds(
-            replace,
-            st.just(LIMITS),
-            resume_context=st.sampled_from([0.0, 0.05, 0.15]),
-            prefetch=st.sampled_from([SMALL, 1000, 1000]),
-            suspend_after=st.sampled_from([None, 0.7, 3.0]),
-            rollover_after=st.sampled_from([NEVER, 4.0]),
-            coalesce=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
-        ),
-        spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
-        regions=st.sampled_from([1, 3]),
-        languages=st.sampled_from([("de", "fr"), ("fr",)]),
-    )
     def begin(
-        self, limits: Limits, spec: StreamSpec, regions: int, languages: tuple[str, ...]
+        self,
+        limits: Limits,
+        spec: StreamSpec,
+        *,
+        regions: int = 1,
+        languages: tuple[str, ...] = (),
     ) -> None:
         """``languages`` are those that upstream can translate into."""
         self.limits, self.spec, self.regions = limits, spec, regions
@@ -230,7 +243,7 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.hearing is None, "two live connections at once"
                 assert self.standby is None, "a standby beside no session"
                 assert region in range(self.regions)
-                self.hearing = Hearing()
+                self.hearing = Hearing(self.spec)
             case StartRecognition(config):
                 assert self.hearing is not None
                 assert self.hearing.opened
@@ -240,7 +253,7 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.standby is None, "two connections stand by"
                 assert region in range(self.regions)
                 self.dismissed = 0
-                self.standby = Hearing(opened=True)
+                self.standby = Hearing(self.spec, opened=True)
                 self.introduce(self.standby, config)
             case SwitchToStandby():
                 assert self.standby is not None
@@ -254,26 +267,33 @@ class StreamModel(RuleBasedStateMachine):
                 assert self.hearing is not None
                 self.tell(self.hearing, output)
             case EndAudio(chunks):
-                assert self.hearing is not None
-                assert not self.hearing.ended, "ended twice"
-                assert self.standby is None, "a standby for nothing"
-                assert chunks == len(self.hearing.chunks)
-                self.hearing.ended = True
+                self.end(None, chunks)
+            case EndChannelAudio(channel, chunks):
+                self.end(channel, chunks)
             case CloseConnection():
                 assert self.standby is None, "a standby beside no session"
                 self.hearing = None
+
+    def end(self, channel: Channel, chunks: int) -> None:
+        assert self.hearing is not None
+        self.hearing.end(channel, chunks)
+        assert self.standby is None or not self.hearing.ended, "a standby for nothing"
 
     def tell(self, hearing: Hearing, output: SendCommand | SendAudio) -> None:
         """Each chunk is heard with the configuration that holds at its place."""
         if isinstance(output, SendCommand):
             hearing.obey(output.command)
             return
-        known = len(hearing.spoken)
-        hearing.hear(output.audio)
+        known = len(hearing.ears[output.channel].spoken)
+        hearing.hear(output.audio, output.channel)
         if len(words_in(output.audio)) > 1:
             assert len(output.audio) <= self.spec.samples(self.limits.coalesce)
-        for seq, *_ in hearing.spoken[known:]:
+            assert len(self.spec.tracks) == 1, "put together of several tracks"
+        for seq, *_ in hearing.ears[output.channel].spoken[known:]:
             assert hearing.config == self.config_at(seq), f"at {seq}"
+            for channel, ear in hearing.ears.items():
+                is_last = all(one.ended for one in hearing.ears.values() if one is not ear)
+                assert ear.ended or is_last or seq < self.closed_at(channel), f"{channel} ended"
 
     def note_event(self, output: StateBearing) -> None:
         match output:
@@ -299,6 +319,26 @@ class StreamModel(RuleBasedStateMachine):
             if at < seq and isinstance(message.command, ChangeConfig) and not self.is_lost(at):
                 config.update(message.command.config)
         return config
+
+    # -- channels --------------------------------------------------------------------------------
+
+    def closed_at(self, channel: Channel) -> float:
+        """The first message that ends the channel, of those that came."""
+        if self.spec is not SEPARATE:
+            return math.inf
+        return min(
+            (
+                seq
+                for seq, message in self.said.items()
+                if message.command == CloseChannel(channel or "") and not self.is_lost(seq)
+            ),
+            default=math.inf,
+        )
+
+    def is_refused(self, message: Message) -> bool:
+        """A chunk that belongs to no channel that is open."""
+        is_unknown = message.channel not in self.spec.tracks
+        return is_unknown or message.seq > self.closed_at(message.channel)
 
     # -- voices ----------------------------------------------------------------------------------
 
@@ -387,11 +427,14 @@ class StreamModel(RuleBasedStateMachine):
         return self.is_live and self.end_seq is None
 
     @precondition(lambda self: self.may_speak)
-    @rule(chunks=st.lists(st.tuples(SIZES, st.sampled_from("....-=!")), min_size=1, max_size=12))
-    def publisher_speaks(self, chunks: list[tuple[int, str]]) -> None:
-        """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it."""
-        for samples, how in chunks:
-            message = self.next_message(samples=samples)
+    @rule(chunks=st.lists(some_chunk, min_size=1, max_size=12))
+    def publisher_speaks(self, chunks: list[tuple[int, str, str]]) -> None:
+        """``-`` loses the chunk for now, ``=`` sends it twice, ``!`` sends garbage behind it.
+
+        There is no channel ``c``.
+        """
+        for samples, how, where in chunks:
+            message = self.next_message(samples=samples, channel=self.channel_of(where))
             if how == "-":
                 self.missing.append(message.seq)
                 continue
@@ -399,16 +442,25 @@ class StreamModel(RuleBasedStateMachine):
                 {"=": [message, message], "!": [message, Message(0)]}.get(how, [message])
             )
 
+    def channel_of(self, where: str) -> Channel:
+        return where if self.spec is SEPARATE or where == "c" else None
+
     def next_message(
-        self, *, samples: int | None = None, command: Command | None = None
+        self,
+        *,
+        samples: int | None = None,
+        command: Command | None = None,
+        channel: Channel = None,
     ) -> Message:
-        message = self.said[self.next_seq] = Message(self.next_seq, samples, command)
+        message = self.said[self.next_seq] = Message(self.next_seq, samples, command, channel)
         self.next_seq += 1
         return message
 
     @precondition(lambda self: self.may_speak)
     @rule(
-        kind=st.sampled_from(["max_delay", "max_delay", "max_delay_mode", "force", "now", "end"]),
+        kind=st.sampled_from(
+            ["max_delay", "max_delay", "max_delay_mode", "force", "now", "end", "close a"]
+        ),
         how=st.sampled_from("...-="),
     )
     def publisher_commands(self, kind: str, how: str) -> None:
@@ -416,6 +468,7 @@ class StreamModel(RuleBasedStateMachine):
             "force": ForceUtterance(),
             "now": TellSpeakers(),
             "end": TellSpeakers(final=True),
+            "close a": CloseChannel("a"),
         }
         change = ChangeConfig({kind: self.next_seq})
         message = self.next_message(command=commands.get(kind, change))
@@ -427,7 +480,7 @@ class StreamModel(RuleBasedStateMachine):
     @precondition(lambda self: self.may_speak and self.hearing and self.hearing.ended)
     @rule(samples=SIZES)
     def publisher_speaks_again_while_the_session_ends(self, samples: int) -> None:
-        self.publisher_speaks(chunks=[(samples, ".")])
+        self.publisher_speaks(chunks=[(samples, ".", "b")])
         self.deliver(len(self.queue))
 
     @precondition(lambda self: self.is_live and self.said)
@@ -463,7 +516,7 @@ class StreamModel(RuleBasedStateMachine):
             self.tag += 1
             message = self.queue.popleft()
             self.unacked[self.tag] = self.delivered[self.tag] = message
-            self.give(message.delivered(self.tag))
+            self.give(message.delivered(self.tag, self.spec))
 
     @precondition(lambda self: self.is_live and self.work)
     @rule(count=st.integers(1, 20))
@@ -547,38 +600,42 @@ class StreamModel(RuleBasedStateMachine):
     def connection_is_lost(self, code: int) -> None:
         self.give(ConnectionLost(code, "gone"))
 
-    @precondition(
-        lambda self: self.is_streaming and self.hearing.confirmed < len(self.hearing.chunks)
-    )
+    @precondition(lambda self: self.is_streaming and self.hearing.unread)
     @rule(data=st.data())
     def audio_is_added(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        least = self.hearing.confirmed + 1
-        self.hearing.confirmed = data.draw(st.integers(least, len(self.hearing.chunks)))
-        self.give(AudioAdded(self.hearing.confirmed))
+        ear = data.draw(st.sampled_from(self.hearing.unread))
+        self.add_audio(ear, data.draw(st.integers(ear.confirmed + 1, len(ear.chunks))))
+
+    def add_audio(self, ear: Ear, count: int) -> None:
+        ear.confirmed = count
+        self.give(
+            AudioAdded(count) if ear.channel is None else ChannelAudioAdded(count, ear.channel)
+        )
 
     @property
-    def possible_ends(self) -> list[int]:
-        hearing = self.hearing
-        return [one for one in hearing.ends if one > hearing.finalised] if hearing else []
+    def unsaid(self) -> list[Ear]:
+        return self.hearing.unsaid if self.hearing else []
 
-    @precondition(lambda self: self.is_streaming and self.possible_ends)
+    @precondition(lambda self: self.is_streaming and self.unsaid)
     @rule(data=st.data())
     def final_comes(self, data: st.DataObject) -> None:
-        self.finalise(data.draw(st.sampled_from(self.possible_ends)))
+        ear = data.draw(st.sampled_from(self.unsaid))
+        self.finalise(ear, data.draw(st.sampled_from(ear.possible_ends)))
 
-    def finalise(self, end: int) -> None:
+    def finalise(self, ear: Ear, end: int) -> None:
         assert self.hearing is not None
-        final = FinalReceived(*self.hearing.segment(end))
-        self.hearing.finalised = end
+        final = FinalReceived(*self.hearing.segment(ear, end), channel=ear.channel)
+        ear.finalised = end
         self.give(final)
 
-    @precondition(lambda self: self.is_streaming and self.possible_ends)
+    @precondition(lambda self: self.is_streaming and self.unsaid)
     @rule(data=st.data())
     def partial_comes(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        end = data.draw(st.sampled_from(self.possible_ends))
-        self.give(PartialReceived(*self.hearing.segment(end)))
+        ear = data.draw(st.sampled_from(self.unsaid))
+        end = data.draw(st.sampled_from(ear.possible_ends))
+        self.give(PartialReceived(*self.hearing.segment(ear, end), channel=ear.channel))
 
     @property
     def untranslated(self) -> list[str]:
@@ -597,7 +654,7 @@ class StreamModel(RuleBasedStateMachine):
     @property
     def has_heard_all(self) -> bool:
         is_over = self.is_streaming and self.hearing is not None and self.hearing.ended
-        return is_over and not self.possible_ends and not self.untranslated
+        return is_over and not self.unsaid and not self.untranslated
 
     @precondition(lambda self: self.has_heard_all)
     @rule()
@@ -615,11 +672,12 @@ class StreamModel(RuleBasedStateMachine):
         self.give(too_early)
 
     @precondition(lambda self: self.is_streaming)
-    @rule()
-    def utterance_ends(self) -> None:
+    @rule(data=st.data())
+    def utterance_ends(self, data: st.DataObject) -> None:
         assert self.hearing is not None
-        time = self.hearing.finalised / RATE
-        self.give(UtteranceEnded(Metadata(time, time)))
+        ear = data.draw(st.sampled_from([*self.hearing.ears.values()]))
+        time = ear.finalised / RATE
+        self.give(UtteranceEnded(Metadata(time, time), channel=ear.channel))
 
     @precondition(lambda self: self.is_streaming and self.hearing.questions)
     @rule()
@@ -708,25 +766,27 @@ class StreamModel(RuleBasedStateMachine):
 
     @invariant()
     def finals_never_go_back_in_time(self) -> None:
-        finals = [
-            event
-            for _, event in sorted(self.log.items(), key=lambda item: item[0])
-            if isinstance(event, events.FinalTranscript)
-        ]
-        assert all(one.end_time <= two.end_time for one, two in pairwise(finals))
-        assert all(one.start_time <= one.end_time for one in finals)
+        for channel in self.spec.channels if self.epoch else ():
+            finals = self.finals_of(channel)
+            assert all(one.end_time <= two.end_time for one, two in pairwise(finals))
+            assert all(one.start_time <= one.end_time for one in finals)
 
     @invariant()
     def nothing_is_held_for_longer_than_it_may_be(self) -> None:
         """What could be sent is sent, or waits for more to be put together with it."""
         if not hasattr(self, "stream") or self.stream.state is not State.STREAMING:
             return
-        timeline = self.stream.intake.timeline
-        assert self.hearing is not None
-        under_way = self.hearing.under_way
-        waiting = timeline.position - timeline.sent
-        if waiting and len(under_way) < WINDOW_CHUNKS and sum(under_way) + waiting <= WINDOW * RATE:
-            assert under_way, "held, and nothing is under way"
+        timeline, spec = self.stream.intake.timeline, self.spec
+        piece, hearing = timeline.next_unsent, self.hearing
+        assert hearing is not None
+        if piece is None:
+            return
+        is_alone = len(spec.tracks) == 1
+        waiting = timeline.tracks[piece.track].unsent if is_alone else piece.end - piece.start
+        ears = [hearing.ears[channel] for channel in spec.channels_of(piece.track)]
+        if waiting and all(ear.has_room(waiting) for ear in ears):
+            assert is_alone, "a channel's chunk is held"
+            assert any(ear.under_way for ear in ears), "held, and nothing is under way"
             assert waiting < self.spec.samples(self.limits.coalesce)
             assert self.stream.deadline is not None
             assert self.stream.deadline <= self.now + self.limits.coalesce
@@ -775,11 +835,10 @@ class StreamModel(RuleBasedStateMachine):
 
     def step_of(self, hearing: Hearing) -> bool:
         """What upstream owes is said."""
-        if hearing.confirmed < len(hearing.chunks):
-            hearing.confirmed = len(hearing.chunks)
-            self.give(AudioAdded(hearing.confirmed))
-        elif self.possible_ends:
-            self.finalise(self.possible_ends[-1])
+        if hearing.unread:
+            self.add_audio(hearing.unread[0], len(hearing.unread[0].chunks))
+        elif self.unsaid:
+            self.finalise(self.unsaid[0], self.unsaid[0].possible_ends[-1])
         elif self.untranslated:
             self.translate(self.untranslated[0])
         elif hearing.ended:
@@ -797,51 +856,65 @@ class StreamModel(RuleBasedStateMachine):
             if isinstance(event, kind)
         ]
 
-    def gaps(self) -> dict[tuple[int, int], events.AudioGap]:
+    def finals_of(self, channel: Channel) -> list[events.FinalTranscript]:
+        return [
+            one
+            for one in self.events_of(events.FinalTranscript)
+            if isinstance(one, events.FinalTranscript) and one.channel == events.label_of(channel)
+        ]
+
+    def gaps(self) -> dict[tuple[int, int, Channel], events.AudioGap]:
         """Told again under another id, a gap must still be the same gap."""
-        found: dict[tuple[int, int], events.AudioGap] = {}
+        found: dict[tuple[int, int, Channel], events.AudioGap] = {}
         for gap in self.events_of(events.AudioGap):
             assert isinstance(gap, events.AudioGap)
-            key = gap.first_seq, gap.last_seq
+            track = gap.channel if isinstance(gap.channel, str) else None
+            key = gap.first_seq, gap.last_seq, track
             assert found.setdefault(key, gap) == gap
         return found
 
-    def positions(self) -> dict[int, tuple[float, float]]:
+    def positions(self) -> dict[int, tuple[Channel, float, float]]:
         """Where each chunk lies that was not given up, by its own samples and the gaps told."""
-        gaps = {first: (last, gap) for (first, last), gap in self.gaps().items()}
-        at, seq, found = 0, 1, {}
+        gaps: dict[int, list[tuple[Channel, events.AudioGap]]] = {}
+        for (first, _, track), gap in self.gaps().items():
+            gaps.setdefault(first, []).append((track, gap))
+        at, seq, found = dict.fromkeys(self.spec.tracks, 0), 1, {}
         assert self.end_seq is not None
         while seq < self.end_seq:
             if seq in gaps:
-                seq, gap = gaps[seq]
-                assert gap.start_time == SPEC.seconds(at)
-                at = SPEC.samples(gap.end_time)
+                for track, gap in gaps[seq]:
+                    assert gap.start_time == SPEC.seconds(at[track])
+                    at[track] = SPEC.samples(gap.end_time)
+                    seq = gap.last_seq
             else:
-                samples = self.said[seq].samples
-                if samples is not None:
-                    found[seq] = (SPEC.seconds(at), SPEC.seconds(at + samples))
-                    at += samples
+                message = self.said[seq]
+                if message.samples is not None and not self.is_refused(message):
+                    start = at[message.channel]
+                    at[message.channel] = end = start + message.samples
+                    found[seq] = (message.channel, SPEC.seconds(start), SPEC.seconds(end))
             seq += 1
-        self.length = at
+        self.length = sum(at.values())
         return found
 
     def check_words(self) -> None:
-        """Every word once, in order, at its own time."""
-        heard = [
-            (word["alternatives"][0]["content"], word["start_time"], word["end_time"])
-            for final in self.events_of(events.FinalTranscript)
-            if isinstance(final, events.FinalTranscript)
-            for word in (
-                msgspec.json.decode(final.results)
-                if isinstance(final.results, msgspec.Raw)
-                else final.results
-            )
-        ]
-        assert heard == self.spoken()
+        """Every word once, in order, at its own time, in its channel."""
+        for channel in self.spec.channels:
+            heard = [
+                (word["alternatives"][0]["content"], word["start_time"], word["end_time"])
+                for final in self.finals_of(channel)
+                for word in (
+                    msgspec.json.decode(final.results)
+                    if isinstance(final.results, msgspec.Raw)
+                    else final.results
+                )
+            ]
+            assert heard == self.spoken(self.spec.track_of(channel))
 
-    def spoken(self) -> list[tuple[str, float, float]]:
+    def spoken(self, track: Channel = None) -> list[tuple[str, float, float]]:
         return [
-            (f"w{seq}", start, end) for seq, (start, end) in self.positions().items() if end > start
+            (f"w{seq}", start, end)
+            for seq, (where, start, end) in self.positions().items()
+            if end > start and where == track
         ]
 
     def check_translations(self) -> None:
@@ -871,7 +944,7 @@ class StreamModel(RuleBasedStateMachine):
             SPEC.samples(gap.end_time) - SPEC.samples(gap.start_time)
             for gap in self.gaps().values()
         )
-        finals = self.events_of(events.FinalTranscript)
+        width = self.spec.width
         assert (
             ended.received_seconds,
             ended.gap_seconds,
@@ -879,18 +952,62 @@ class StreamModel(RuleBasedStateMachine):
             ended.chunks,
             ended.finals,
         ) == (
-            SPEC.seconds(self.length),
-            SPEC.seconds(silence),
-            SPEC.seconds(self.length - silence),
+            SPEC.seconds(self.length * width),
+            SPEC.seconds(silence * width),
+            SPEC.seconds((self.length - silence) * width),
             len(self.positions()),
-            len(finals),
+            len(self.events_of(events.FinalTranscript)),
         )
-        assert [
-            one.segment_id for one in finals if isinstance(one, events.FinalTranscript)
-        ] == list(range(1, len(finals) + 1))
+        for first_id, channel in enumerate(self.spec.channels, 1):
+            ids = [one.segment_id for one in self.finals_of(channel)]
+            assert ids == [first_id + n * len(self.spec.channels) for n in range(len(ids))]
 
 
-TestStreamModel = StreamModel.TestCase
+class MonoModel(StreamModel):
+    @initialize(
+        limits=some_limits,
+        spec=st.sampled_from([SPEC, VOICES, TRANSLATED]),
+        regions=st.sampled_from([1, 3]),
+        languages=st.sampled_from([("de", "fr"), ("fr",)]),
+    )
+    def begin_mono(
+        self, limits: Limits, spec: StreamSpec, regions: int, languages: tuple[str, ...]
+    ) -> None:
+        self.begin(limits, spec, regions=regions, languages=languages)
+
+
+class ChannelsModel(StreamModel):
+    @initialize(
+        limits=some_limits,
+        spec=st.sampled_from([SEPARATE, SEPARATE, INTERLEAVED]),
+        chunks=st.lists(some_chunk, min_size=8, max_size=40),
+        count=st.integers(0, 40),
+    )
+    def begin_channels(
+        self, limits: Limits, spec: StreamSpec, chunks: list[tuple[int, str, str]], count: int
+    ) -> None:
+        """All channels have said something."""
+        self.begin(limits, spec)
+        self.publisher_speaks(chunks=chunks)
+        self.all_goes_well(count=count)
+
+    @precondition(lambda self: self.may_speak)
+    @rule(chunks=st.lists(some_chunk, min_size=4, max_size=12), count=st.integers(4, 20))
+    def conversation_goes_on(self, chunks: list[tuple[int, str, str]], count: int) -> None:
+        self.publisher_speaks(chunks=chunks)
+        self.all_goes_well(count=count)
+
+    @precondition(lambda self: self.may_speak and self.spec is SEPARATE)
+    @rule(channel=st.sampled_from("ab"), count=st.integers(0, 20), is_killed=st.booleans())
+    def channel_ends(self, channel: str, count: int, is_killed: bool) -> None:
+        self.queue.append(self.next_message(command=CloseChannel(channel)))
+        self.all_goes_well(count=count)
+        if is_killed and self.is_live:
+            self.let_go()
+
+
+TestStreamModel = MonoModel.TestCase
+TestChannelsModel = ChannelsModel.TestCase
 TestStreamModel.settings = settings(
     max_examples=120,
     stateful_step_count=60,
@@ -899,3 +1016,4 @@ TestStreamModel.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+TestChannelsModel.settings = settings(TestStreamModel.settings, max_examples=250)

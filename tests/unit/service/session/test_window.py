@@ -27,7 +27,7 @@ def test_confirm_frees_what_upstream_has_read_however_often_it_says_so(
     window.send(40)
     window.send(60)
     assert all(window.confirm(count) for count in counts)
-    assert window.is_empty
+    assert not window.under_way
     assert window.has_room(100)
 
 

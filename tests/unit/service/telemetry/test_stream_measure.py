@@ -12,7 +12,7 @@ from speechmq.session import events
 from speechmq.session.outputs import Publish
 from speechmq.telemetry.instruments import Instruments
 from speechmq.telemetry.snapshot import Snapshot
-from speechmq.telemetry.stream_measure import StreamMeasure
+from speechmq.telemetry.stream_measure import LONGEST_WAIT, StreamMeasure
 
 
 def value_of(point: Any) -> float:
@@ -76,13 +76,21 @@ def test_silence_has_no_end_of_speech() -> None:
 
 def test_sample_is_timed_from_its_delivery_to_its_way_upstream() -> None:
     measured = Measured()
-    sample = b"\x01" * 8
+    sample, other = b"\x01" * 8, b"\x02" * 8
     measured.measure.sampled(sample)
     measured.now += 0.5
-    assert not measured.measure.left(bytes(bytearray(sample)))  # the same bytes of another chunk
-    assert measured.measure.left(sample)
-    assert measured.measure.left(sample)  # there is none any more
+    assert not measured.measure.left(other)
+    assert measured.measure.left(other + sample)  # small chunks go together
+    assert measured.measure.left(other)  # there is none any more
     assert measured.points("latency.queue_to_upstream") == [({}, 0.5)]
+
+
+def test_sample_that_goes_upstream_in_other_bytes_is_forgotten() -> None:
+    measured = Measured()
+    measured.measure.sampled(b"\xd5" * 8)
+    measured.now += LONGEST_WAIT
+    assert measured.measure.left(b"\x08\x00" * 8)
+    assert measured.points("latency.queue_to_upstream") == []
 
 
 def test_events_are_counted_by_what_they_say() -> None:
