@@ -48,7 +48,8 @@ from speechmq.session.stream import Stream
 from speechmq.upstream.messages import RecognitionStarted, TranscriptEnded
 
 SPEC = StreamSpec("s", "pcm_s16le", RATE, {"language": "en"}, is_encoded=True)
-NO_CONTEXT = replace(LIMITS, coalesce=0.0)
+# Losses take their time, and nobody vanishes.
+NO_CONTEXT = replace(LIMITS, coalesce=0.0, idle_timeout=1e6)
 
 
 @cache

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -95,6 +96,9 @@ from speechmq.upstream.messages import (
 )
 
 StateBearing = Publish | SaveCheckpoint
+
+# Hundreds of long stories: a loaded machine needs more time for them than for any other test.
+pytestmark = pytest.mark.timeout(240)
 
 NEVER = 1e6
 SMALL = 20
