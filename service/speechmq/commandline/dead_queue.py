@@ -7,12 +7,13 @@ purpose. Meanwhile another reader does not see those that are held.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from speechmq.errors import BrokerError
@@ -82,17 +83,33 @@ async def held_letters(
     messages: list[AbstractIncomingMessage] = []
     try:
         with broker_errors("reading dead letters"):
-            while len(messages) < limit:
-                message = await source.get(fail=False, timeout=ANSWER_SECONDS)
-                if message is None:
-                    break
-                messages.append(message)
+            while len(messages) < limit and await _take_one(source, messages):
+                pass
         letters = tuple(_letter(number, one) for number, one in enumerate(messages, 1))
         more = (messages[-1].message_count or 0) if messages else 0
         yield HeldLetters(letters, more, tuple(messages))
     finally:
         with broker_errors("giving dead letters back"):
+            # In their order: a channel that is closed gives back more than 32 in any.
+            for message in messages:
+                if not message.processed:
+                    await message.reject(requeue=True)
             await channel.close()
+
+
+async def _take_one(source: AbstractQueue, messages: list[AbstractIncomingMessage]) -> bool:
+    """False when there is none. Cancelled, it waits for the answer all the same: a question that is
+    cut short closes the channel."""
+    asked = asyncio.ensure_future(source.get(fail=False, timeout=ANSWER_SECONDS))
+    try:
+        message = await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        if (message := await asked) is not None:
+            messages.append(message)
+        raise
+    if message is not None:
+        messages.append(message)
+    return message is not None
 
 
 def _letter(number: int, message: AbstractIncomingMessage) -> DeadLetter:
