@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
 
 import aio_pika
 import pytest
@@ -12,6 +15,10 @@ from tests.support.command_line import run_speechmq
 from tests.support.speaker import speaking
 from tests.support.worker import running_worker
 
+from speechmq.broker.plane import open_plane
+from speechmq.broker.status import Ownership, StatusDesk
+from speechmq.broker.topology import declare, shared
+from speechmq.settings import BrokerSettings
 from speechmq_emulator.server import serve
 from speechmq_schemas import AmqpMessage, EndStream, Names, RequestFailed
 
@@ -148,3 +155,23 @@ async def test_command_tells_that_nobody_answers(namespace: Namespace) -> None:
     assert (nobody.code, silent.code) == (3, 3)
     assert nobody.err.startswith("speechmq: no worker has declared the exchange")
     assert silent.err.startswith("speechmq: nobody told of stream one within 0.5 s;")
+
+
+async def test_stream_that_is_given_up_while_it_is_bound_costs_no_other_stream_its_desk(
+    namespace: Namespace,
+) -> None:
+    """The desk's channel is shared: a question that is cut short would close it."""
+    settings = BrokerSettings.model_validate({"url": namespace.url})
+    ownership = Ownership(1, datetime.now(UTC), lambda: None)
+    async with open_plane(settings) as plane:
+        await declare(await plane.channel(), shared(Names(), "quorum"))
+        unused: Any = None
+        desk = await StatusDesk.open(plane, unused, Names())
+        for number in range(20):
+            attending = asyncio.create_task(desk.attend(f"s{number}", ownership))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            attending.cancel()
+            await asyncio.wait([attending])
+        await desk.attend("last", ownership)
+        assert not plane.is_lost
