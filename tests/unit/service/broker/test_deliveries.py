@@ -150,8 +150,8 @@ def test_change_that_upstream_would_not_take_is_refused() -> None:
 def input_of(command: Command, audio: bytes) -> Delivered:
     """What the core is to be told of a command that the contract has read."""
     match command:
-        case AudioChunk(seq=seq):
-            return ChunkDelivered(7, seq, audio)
+        case AudioChunk(seq=seq, channel=channel):
+            return ChunkDelivered(7, seq, audio, channel=channel)
         case EndStream(seq=seq):
             return EndDelivered(7, seq)
         case GetSpeakers(seq=seq, final=final):
