@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import NoReturn
 
+import aio_pika.abc
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError
@@ -136,7 +137,9 @@ async def close_quietly(channel: AbstractChannel) -> None:
         await disconnect(channel.connection)
 
 
-async def disconnect(connection: AbstractConnection) -> None:
+async def disconnect(
+    connection: AbstractConnection | aio_pika.abc.AbstractConnection,
+) -> None:
     """Whatever it was may be gone already, or get no answer."""
     with suppress(BrokerLost), translated("closing the connection"):
         async with asyncio.timeout(CONNECTION_CLOSE_TIMEOUT):
