@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .broker.event_publisher import EventPublisher
+from .broker.plane import answered
 from .broker.stream_queue import StreamQueue
-from .errors import BrokerLost
 from .session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ChunkDelivered,
@@ -231,14 +231,8 @@ class Runner:
     async def _work_for_broker(self) -> None:
         while True:
             work = await self._broker_work.get()
-            try:
-                async with asyncio.timeout(self._broker_timeout):
-                    await self._do(work)
-            except TimeoutError as error:
-                raise BrokerLost(
-                    f"RabbitMQ did not answer for {self._broker_timeout} s; a memory or disk alarm "
-                    "makes it wait"
-                ) from error
+            async with answered(self._broker_timeout):
+                await self._do(work)
             if self._broker_work.qsize() < MAX_UNPUBLISHED:
                 self._broker_has_room.set()
 

@@ -40,6 +40,18 @@ def translated(doing: str) -> Iterator[None]:
         raise BrokerLost(f"RabbitMQ was lost while {doing}") from error
 
 
+@asynccontextmanager
+async def answered(seconds: float) -> AsyncIterator[None]:
+    """One deadline for all that is asked of the broker inside. Raises ``BrokerLost``."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise BrokerLost(
+            f"RabbitMQ did not answer for {seconds} s; a memory or disk alarm makes it wait"
+        ) from error
+
+
 class PlainConnection(aiormq.Connection):
     """Answers the broker whenever it closes a channel.
 
