@@ -26,7 +26,7 @@ from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.side_channel import SideChannel
-from .broker.status import UnownedStatus
+from .broker.status import UnownedStatus, worker_name
 from .broker.topology import declare, topologies
 from .errors import (
     BrokerError,
@@ -161,7 +161,7 @@ class Worker:
 
     async def _work(self, plane: DataPlane) -> None:
         """Runs on one data plane until it is lost or the worker is to stop."""
-        names = Names(self._settings.broker.namespace)
+        names, name = Names(self._settings.broker.namespace), worker_name()
         channel = await plane.channel()
         await self._declare(channel, names)
         side = SideChannel(self._settings.broker)
@@ -171,9 +171,11 @@ class Worker:
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
             plane,
+            side,
             claims,
             upstream,
             self._settings,
+            name=name,
             clock=self._clock,
             observer=self._lookout.observer,
         )
@@ -190,7 +192,7 @@ class Worker:
                 others.append(tasks.create_task(deserted))
 
                 def ready() -> None:
-                    others.append(tasks.create_task(self._watch_consumers(plane, names)))
+                    others.append(tasks.create_task(self._watch_consumers(plane, names, name)))
                     self._lookout.readiness.consuming()
                     self._ready()
 
@@ -217,14 +219,14 @@ class Worker:
         except BrokerLost as error:
             self._lookout.readiness.lost(str(error))
 
-    async def _watch_consumers(self, plane: DataPlane, names: Names) -> None:
+    async def _watch_consumers(self, plane: DataPlane, names: Names, name: str) -> None:
         """Until the worker drains: then it has no consumers of claims any more."""
 
         def looked(waiting: int) -> None:
             self._lookout.observer.waiting = waiting
             self._lookout.readiness.verified()
 
-        watch = ConsumerWatch(plane, names, looked)
+        watch = ConsumerWatch(plane, names, name, looked)
         is_draining = self._stopping.is_set
         await self._tell_when_lost(watch.fail_when_lost(until=is_draining))
 

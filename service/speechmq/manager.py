@@ -28,21 +28,28 @@ log = get_logger(__name__)
 
 
 class Manager:
-    """Runs streams on one data plane for as long as the plane lives."""
+    """Runs streams on one data plane for as long as the plane lives.
+
+    ``side`` is kept by its maker; answers about streams go that way. ``name`` is of the plane.
+    """
 
     def __init__(  # noqa: PLR0913  # by name, and few are given outside of tests
         self,
         plane: DataPlane,
+        side: SideChannel,
         claims: Claims,
         upstream: Upstream,
         settings: Settings,
         *,
+        name: str,
         clock: Callable[[], float],
         wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         observer: Observer | None = None,
     ) -> None:
         self._plane = plane
+        self._side = side
+        self._name = name
         self._claims = claims
         self._observer = observer or Observer()
         self._settings = settings
@@ -70,14 +77,12 @@ class Manager:
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
         names = Names(self._settings.broker.namespace)
-        side = SideChannel(self._settings.broker)
-        desk = await StatusDesk.open(self._plane, side, names)
+        desk = await StatusDesk.open(self._plane, self._side, names, self._name)
         self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [
                 tasks.create_task(self._claims.fail_when_closed()),
                 tasks.create_task(desk.fail_when_closed()),
-                tasks.create_task(side.keep()),
                 tasks.create_task(self._fail_when_lost()),
             ]
             await self._run_streams(ready)

@@ -18,6 +18,7 @@ from pamqp import commands as spec
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from tests.support.broker import Namespace
+from tests.support.owners import manager_on
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 
@@ -28,7 +29,6 @@ from speechmq.broker.admission import Admission
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
 from speechmq.errors import BrokerError
-from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
 from speechmq_emulator.server import serve
@@ -413,7 +413,7 @@ async def test_loss_of_the_claims_channel_is_noticed(namespace: Namespace) -> No
         await topology.declare(await plane.channel(), topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
         upstream = Upstream(settings.upstream, time.monotonic)
-        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
+        manager = manager_on(plane, claims, upstream, settings)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()
@@ -433,7 +433,7 @@ async def test_deleted_claims_queue_is_noticed(namespace: Namespace) -> None:
         await topology.declare(channel, topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
         upstream = Upstream(settings.upstream, time.monotonic)
-        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
+        manager = manager_on(plane, claims, upstream, settings)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()

@@ -148,9 +148,11 @@ class StatusDesk:
         self._streams: dict[str, Ownership] = {}
 
     @classmethod
-    async def open(cls, plane: DataPlane, side: SideChannel, names: Names) -> StatusDesk:
+    async def open(
+        cls, plane: DataPlane, side: SideChannel, names: Names, worker: str
+    ) -> StatusDesk:
         """Raises ``BrokerLost``."""
-        desk = cls(await plane.channel(prefetch=AT_ONCE), side, names, worker_name())
+        desk = cls(await plane.channel(prefetch=AT_ONCE), side, names, worker)
         await desk._consume()
         return desk
 
