@@ -332,6 +332,9 @@ class Tenure:
         return Buried(code, reason)
 
     async def _announce_failure(self, code: str, reason: str) -> None:
+        log.error(
+            "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
+        )
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
         async with self._answered():
             channel = await self._plane.channel()
