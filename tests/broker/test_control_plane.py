@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiormq.abc import AbstractChannel
 from tests.support.broker import Namespace
-from tests.support.tcp_proxy import TcpProxy, proxying
+from tests.support.tcp_proxy import TcpProxy, proxying, through
 
 from speechmq.broker.admission import Admission
 from speechmq.broker.control import ControlPlane
@@ -54,11 +54,6 @@ async def one_start_waits(namespace: Namespace) -> AsyncIterator[AbstractChannel
             await declare(channel, topology)
         await channel.basic_publish(b"{}", exchange=Names().inbound, routing_key="start")
         yield channel
-
-
-def through(proxy: TcpProxy, url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{proxy.port}")
 
 
 def reconnecting() -> list[str]:
