@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import json
 import os
@@ -17,7 +18,7 @@ from aiormq.exceptions import ChannelPreconditionFailed
 
 from speechmq_schemas import Names
 
-from .broker import tolerance
+from .broker import framing, tolerance
 from .broker.admission import Admission
 from .broker.claims import Claims
 from .broker.consumers import ConsumerWatch
@@ -68,6 +69,7 @@ def run_worker() -> int:
         settings = Settings.load()
         configure_logs(settings.log, settings.secrets())
         tolerance.install()
+        framing.install()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(Worker(settings, ready=lambda: _announce(settings.log.format)).run())
         log.info("worker_stopped")
@@ -82,6 +84,9 @@ def run_worker() -> int:
 
 def _announce(form: str) -> None:
     """To whoever started the process and waits; a log of JSON has no line that is none."""
+    # What was made so far stays: looking through it for garbage would stop all streams for 0.1 s.
+    gc.collect()
+    gc.freeze()
     log.info("worker_ready")
     if form == "console":
         print(READY_LINE, flush=True)
