@@ -50,6 +50,8 @@ READY_LINE = "speechmq: worker ready"
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 # Seconds between the second signal and the end of the process, in good order or not.
 GOODBYE = 1.0
+# Between two looks for garbage among what is new: almost all of it goes without being looked for.
+YOUNG_OBJECTS = 20_000
 
 
 def check_settings() -> int:
@@ -87,6 +89,7 @@ def _announce(form: str) -> None:
     # What was made so far stays: looking through it for garbage would stop all streams for 0.1 s.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     log.info("worker_ready")
     if form == "console":
         print(READY_LINE, flush=True)
