@@ -38,7 +38,8 @@ async def put(frames: list[FrameTypes]) -> tuple[list[tuple[int, bytes]], list[F
 
 async def test_bodies_come_whole_whatever_they_were_cut_into() -> None:
     parts: list[FrameTypes] = [ContentBody(b"ab"), ContentBody(b"c"), ContentBody(b"def")]
-    frames = [delivery(1), header(0), delivery(2), header(3), ContentBody(b"one"), delivery(3)]
+    frames: list[FrameTypes] = [delivery(1), header(0), delivery(2), header(3)]
+    frames += [ContentBody(b"one"), delivery(3)]
     delivered, left = await put([*frames, header(6), *parts])
     assert delivered == [(1, b""), (2, b"one"), (3, b"abcdef")]
     assert left == []
