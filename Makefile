@@ -37,13 +37,13 @@ coverage: setup ## every branch of the session core, by its own tests
 conformance: setup ## check what the emulator says against the API's description: ASYNCAPI=path
 	@scripts/without-secrets $(PYTEST) tests/protocol/emulator
 
-bench: setup ## what a chunk costs a worker, beside a naive bridge and a bare one (10 minutes)
+bench: setup ## what a chunk costs a worker, beside a naive bridge and a bare one (8 minutes)
 	@$(BIN)/python -m bench.speed
 
 bench-full: setup ## the same for longer, into bench/RESULTS.md; holds what it promises (40 minutes)
 	@$(BIN)/python -m bench.speed --full --write bench/RESULTS.md
 
-bench-core: setup ## what each kind of input costs the session core: a report (20 seconds)
+bench-core: setup ## what each kind of input costs the session core: a report (10 seconds)
 	@$(BIN)/pytest bench/core -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name \
 	  --benchmark-time-unit=us --benchmark-disable-gc
 

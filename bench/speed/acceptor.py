@@ -20,11 +20,12 @@ import uvloop
 from bench.speed.chunks import stamps
 from bench.speed.figures import Lags
 from bench.speed.pacing import RATE, SAMPLE_BYTES
-from bench.speed.speech import Speech
+from bench.speed.speech import PARTIAL_EVERY, PARTIALS_A_FINAL, Speech
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+_GOLDEN = (5**0.5 - 1) / 2
 _STARTED = json.dumps(
     {
         "message": "RecognitionStarted",
@@ -69,7 +70,8 @@ class Session(asyncio.Protocol):
         self._log = log
         self._number = number
         self._protocol = ServerProtocol()
-        self._speech = Speech()
+        # The golden section spreads any number of sessions evenly.
+        self._speech = Speech(number * _GOLDEN % 1 * PARTIALS_A_FINAL * PARTIAL_EVERY)
         self._taken = 0
         self._heard = 0.0
 

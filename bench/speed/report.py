@@ -67,6 +67,9 @@ the most stand behind it. `speechmq` is the worker with its default settings (qu
 confirms, checkpoints, metrics); `naive` FastStream with JSON and base64, the official SDK and an
 acknowledgement for each message; `floor` aio-pika, websockets and json with no feature at all, no
 acknowledgements either. All run on uvloop.
+
+Bridge, RabbitMQ, recogniser and load share the machine. Where little of it was idle, latencies, and
+chunks that did not come in time, tell of all of them together.
 """
 
 _SCALE_READING = """\

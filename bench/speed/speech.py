@@ -22,20 +22,25 @@ _TRANSCRIPT = (
 
 
 class Speech:
-    """One session's; times in seconds of its audio."""
+    """One session's; times in seconds of its audio.
 
-    def __init__(self) -> None:
-        self._said = 0
+    ``lead`` is how far the first final is ahead of its time: streams that begin together would
+    else have their finals together, for ever.
+    """
+
+    def __init__(self, lead: float = 0.0) -> None:
+        self._lead = lead
+        self._said = int(lead / PARTIAL_EVERY)
         self._final_to = 0.0
 
     def hear(self, heard: float, now: int) -> str | None:
         """What is to be said when ``heard`` seconds have come by ``now``."""
-        if heard < (self._said + 1) * PARTIAL_EVERY:
+        if heard + self._lead < (self._said + 1) * PARTIAL_EVERY:
             return None
         self._said += 1
         if self._said % PARTIALS_A_FINAL:
             return self._transcript("AddPartialTranscript", heard, now)
-        return self._final(heard - DELAY, now)
+        return self._final(max(self._final_to, heard - DELAY), now)
 
     def end(self, heard: float, now: int) -> str:
         return self._final(heard, now)
@@ -47,8 +52,8 @@ class Speech:
 
     def _transcript(self, message: str, to: float, now: int) -> str:
         content, start = stamped_word(now), self._final_to
-        count = max(1, round((to - start) / WORD))
-        step = (to - start) / count
+        count = round((to - start) / WORD)
+        step = (to - start) / max(1, count)
         words = [_WORD % (start + n * step, start + (n + 1) * step, content) for n in range(count)]
         text = " ".join([content] * count)
         return _TRANSCRIPT % (message, start, to, text, ",".join(words))

@@ -27,6 +27,21 @@ def test_partials_come_each_half_second_and_finals_each_one_and_a_half() -> None
     ]
 
 
+def test_speech_with_a_lead_has_its_first_final_earlier() -> None:
+    assert [times(one) for one in said(Speech(lead=0.7), 2.5)] == [
+        ("AddPartialTranscript", 0.0, 0.3),
+        ("AddTranscript", 0.0, 0.1),
+        ("AddPartialTranscript", 0.1, 1.3),
+        ("AddPartialTranscript", 0.1, 1.8),
+        ("AddTranscript", 0.1, 1.6),
+    ]
+
+
+def test_final_before_which_nothing_is_certain_is_empty() -> None:
+    (first,) = said(Speech(lead=1.3), 0.2)
+    assert (times(first), first["results"]) == (("AddTranscript", 0.0, 0.0), [])
+
+
 def test_last_final_covers_all_that_was_heard() -> None:
     speech = Speech()
     said(speech, 1.5)
