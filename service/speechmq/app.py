@@ -246,7 +246,7 @@ class Worker:
         admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
         unowned = UnownedStatus(plane, side, names)
         keys = KeyRequests(side, names, upstream.temporary_key)
-        return ControlPlane(self._settings, admission, early, unowned, keys)
+        return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

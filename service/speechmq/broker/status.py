@@ -195,6 +195,8 @@ class StatusDesk:
             await self._answer(read_message(delivered))
         except BrokerLost as error:
             log.warning("question_unanswered", **describe(error))
+        except Exception:
+            log.exception("question_unusable")
         with suppress(BrokerLost), translated("settling a question"):
             await self._channel.basic_ack(delivered.delivery_tag or 0)
 
