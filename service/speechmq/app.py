@@ -241,8 +241,14 @@ class Worker:
     def _control(
         self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
     ) -> ControlPlane:
-        wait = self._settings.session.early_wait
-        early = EarlyAudio(side, names, wait=wait, clock=time.time)
+        session = self._settings.session
+        early = EarlyAudio(
+            side,
+            names,
+            wait=session.early_wait,
+            clock=time.time,
+            max_bytes=session.max_chunk_bytes,
+        )
         admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
         unowned = UnownedStatus(plane, side, names)
         keys = KeyRequests(side, names, upstream.temporary_key)

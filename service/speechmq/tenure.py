@@ -194,10 +194,12 @@ class Tenure:
         return Returned() if outcome is Outcome.DETACHED else Settled()
 
     async def _open_queue(self) -> StreamQueue:
-        prefetch = self._settings.session.prefetch
+        session = self._settings.session
         async with self._answered():
-            channel = await self._plane.channel(prefetch=prefetch)
-        return StreamQueue(channel, self._topology(), self._names.dead)
+            channel = await self._plane.channel(prefetch=session.prefetch)
+        return StreamQueue(
+            channel, self._topology(), self._names.dead, max_bytes=session.max_chunk_bytes
+        )
 
     def _topology(self) -> StreamTopology:
         broker = self._settings.broker

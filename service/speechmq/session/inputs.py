@@ -5,7 +5,7 @@ What upstream says arrives as the structs of ``upstream.messages`` themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..upstream.messages import Received, RecognitionStarted, UnknownReceived
@@ -17,7 +17,8 @@ class ChunkDelivered:
     """Audio from the stream's queue. ``tag`` is the broker's delivery tag.
 
     ``is_early``: it was sent before its stream's queue was bound, and came by the early queue.
-    ``channel`` is what its publisher says of it.
+    ``channel`` is what its publisher says of it. ``excess`` is the size of audio that was too large
+    to be kept: ``audio`` is empty then.
     """
 
     tag: int
@@ -25,6 +26,11 @@ class ChunkDelivered:
     audio: bytes
     is_early: bool = False
     channel: str | None = None
+    excess: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.excess or len(self.audio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class CommandDelivered:
     seq: int
     command: Command
     is_early: bool = False
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class EndDelivered:
     tag: int
     seq: int
     is_early: bool = False
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class GarbageDelivered:
     tag: int
     code: str
     reason: str
+    size: int = field(default=0, compare=False)
 
 
 Delivered: TypeAlias = ChunkDelivered | CommandDelivered | EndDelivered | GarbageDelivered
