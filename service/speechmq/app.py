@@ -25,6 +25,7 @@ from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
+from .broker.seats import seats_of
 from .broker.side_channel import SideChannel
 from .broker.status import UnownedStatus
 from .broker.topology import declare, topologies
@@ -249,7 +250,10 @@ class Worker:
             clock=time.time,
             max_bytes=session.max_chunk_bytes,
         )
-        admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
+        seats = seats_of(plane, self._settings, self._clock)
+        admission = Admission(
+            plane, self._settings.broker, upstream.access, seats, self._lookout.observer
+        )
         unowned = UnownedStatus(plane, side, names)
         keys = KeyRequests(side, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)

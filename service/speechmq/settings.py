@@ -113,6 +113,13 @@ class SessionSettings(Section):
         return Limits(**self.model_dump())
 
 
+class LimitsSettings(Section):
+    """What one publisher may have."""
+
+    streams_per_user: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Streams at once of one RabbitMQ user, over all workers; starts then need AMQP's `user_id`"""
+
+
 class WorkerSettings(Section):
     """The process."""
 
@@ -199,6 +206,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     session: SessionSettings = SessionSettings()
+    limits: LimitsSettings = LimitsSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

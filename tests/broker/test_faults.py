@@ -24,6 +24,7 @@ from speechmq.broker import dead_letters, topology
 from speechmq.broker.admission import Admission
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
+from speechmq.broker.seats import seats_of
 from speechmq.errors import BrokerError
 from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
@@ -504,7 +505,8 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
         open_plane(settings) as plane,
     ):
         # A check that lets everything pass.
-        admission = Admission(plane, settings, check=repr)
+        seats = seats_of(plane, Settings(broker=settings), clock=time.monotonic)
+        admission = Admission(plane, settings, check=repr, seats=seats)
 
         async def slow_bury(*where: Any, **what: Any) -> None:
             await admission.admit(from_command("one", start_of("one")), False)

@@ -188,4 +188,5 @@ def read_message(raw: IncomingMessage) -> AmqpMessage:
         content_type=raw.content_type or "",
         correlation_id=raw.correlation_id,
         reply_to=raw.reply_to,
+        user_id=raw.user_id,
     )
