@@ -25,6 +25,7 @@ from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
+from .broker.replies import Answers
 from .broker.seats import seats_of
 from .broker.side_channel import SideChannel
 from .broker.status import UnownedStatus
@@ -165,10 +166,10 @@ class Worker:
         names = Names(self._settings.broker.namespace)
         channel = await plane.channel()
         await self._declare(channel, names)
-        side = SideChannel(self._settings.broker)
+        side, answers = SideChannel(self._settings.broker), Answers(self._settings.broker)
         upstream = Upstream(self._settings.upstream, self._clock)
         self._lookout.accounts = upstream.accounts
-        control = self._control(plane, side, names, upstream)
+        control = self._control(plane, side, answers, names, upstream)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
             plane,
@@ -177,6 +178,7 @@ class Worker:
             self._settings,
             clock=self._clock,
             observer=self._lookout.observer,
+            answers=answers,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -240,8 +242,14 @@ class Worker:
             raise
 
     def _control(
-        self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
+        self,
+        plane: DataPlane,
+        side: SideChannel,
+        answers: Answers,
+        names: Names,
+        upstream: Upstream,
     ) -> ControlPlane:
+        """What answers strangers may cost ``answers`` its connection, and no early audio."""
         session = self._settings.session
         early = EarlyAudio(
             side,
@@ -254,8 +262,8 @@ class Worker:
         admission = Admission(
             plane, self._settings.broker, upstream.access, seats, self._lookout.observer
         )
-        unowned = UnownedStatus(plane, side, names)
-        keys = KeyRequests(side, names, upstream.temporary_key)
+        unowned = UnownedStatus(plane, answers, names)
+        keys = KeyRequests(answers, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

@@ -15,7 +15,7 @@ from speechmq_schemas import ContractError, Names, StartStream
 
 from .broker.claims import Claim, Claims
 from .broker.plane import DataPlane
-from .broker.side_channel import SideChannel
+from .broker.replies import Answers
 from .broker.status import StatusDesk
 from .errors import BrokerLost
 from .settings import Settings
@@ -41,9 +41,11 @@ class Manager:
         wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         observer: Observer | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._plane = plane
         self._claims = claims
+        self._answers = answers or Answers(settings.broker)
         self._observer = observer or Observer()
         self._settings = settings
         self._surround = partial(
@@ -70,14 +72,13 @@ class Manager:
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
         names = Names(self._settings.broker.namespace)
-        side = SideChannel(self._settings.broker)
-        desk = await StatusDesk.open(self._plane, side, names)
+        desk = await StatusDesk.open(self._plane, self._answers, names)
         self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [
                 tasks.create_task(self._claims.fail_when_closed()),
                 tasks.create_task(desk.fail_when_closed()),
-                tasks.create_task(side.keep()),
+                tasks.create_task(self._answers.keep()),
                 tasks.create_task(self._fail_when_lost()),
             ]
             await self._run_streams(ready)
