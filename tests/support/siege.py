@@ -40,7 +40,7 @@ async def letters(namespace: Namespace, count: int, within: float = 60.0) -> lis
         queue = await (await connection.channel()).get_queue(dead)
         while (letter := await queue.get(no_ack=True, fail=False)) is not None:
             found.append(Letter(letter.type or "", letter.body, dict(letter.headers)))
-    assert len(found) == count
+    assert len(found) == count, f"{len(found)} dead letters in place of {count}"
     return found
 
 
@@ -70,13 +70,15 @@ async def within_memory(worker: WorkerProcess, mib: float) -> AsyncIterator[None
         yield
     finally:
         looking.cancel()
-    assert (most - before) / MIB < mib
+    grown = (most - before) / MIB
+    assert grown < mib, f"the worker's memory grew by {grown:.0f} MiB"
 
 
 @asynccontextmanager
-async def bystanders(speaker: Speaker, *stream_ids: str, speed: float = 2.0) -> AsyncIterator[None]:
+async def bystanders(
+    speaker: Speaker, *stream_ids: str, numbers: Sequence[int] = range(30), speed: float = 2.0
+) -> AsyncIterator[None]:
     """Streams that speak all the while: their words are exact, and their sessions undisturbed."""
-    numbers: Sequence[int] = range(30)
     for stream_id in stream_ids:
         await speaker.start(stream_id)
     async with asyncio.TaskGroup() as tasks:
