@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench-emulator bench-broker bench-telemetry alerts compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry alerts compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,16 @@ coverage: setup ## every branch of the session core, by its own tests
 
 conformance: setup ## check what the emulator says against the API's description: ASYNCAPI=path
 	@scripts/without-secrets $(PYTEST) tests/protocol/emulator
+
+bench: setup ## what a chunk costs a worker, beside a naive bridge and a bare one (10 minutes)
+	@$(BIN)/python -m bench.speed
+
+bench-full: setup ## the same for longer, into bench/RESULTS.md; holds what it promises (40 minutes)
+	@$(BIN)/python -m bench.speed --full --write bench/RESULTS.md
+
+bench-core: setup ## what each kind of input costs the session core: a report (20 seconds)
+	@$(BIN)/pytest bench/core -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name \
+	  --benchmark-time-unit=us --benchmark-disable-gc
 
 bench-emulator: setup ## how many sessions the emulator holds in real time (2 minutes)
 	@$(BIN)/python -m bench.emulator

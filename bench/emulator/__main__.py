@@ -6,19 +6,19 @@ sessions fell behind real time or heard wrong words.
 """
 
 import argparse
-import platform
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from bench.emulator.measurement import Measurement, cores, measure
+from bench.emulator.measurement import Measurement, measure
+from bench.machine import machine, markdown
+from bench.processes import cores
 
 EMULATOR = ("speechmq_emulator.cli", "--port", "0", "--engine")
 LOAD = "bench.emulator.load"
 FLOOR = "bench.emulator.floor"
 SAMPLE = Path(__file__).parents[2] / "samples" / "dialogue-16k-mono.wav"
+LIBRARIES = ("websockets", "uvloop", "numpy")
 BEHIND = 1.0
 """When half of the last quarter's chunks are confirmed later than this many seconds behind
 their due time, the server has fallen behind."""
@@ -70,7 +70,7 @@ def _milliseconds(results: dict[str, float], name: str) -> str:
 def main() -> None:
     asked = _arguments()
     rows = _measure(asked.sessions, asked.sphinx_sessions, asked.seconds)
-    sys.stdout.write(_machine() + _table(rows))
+    sys.stdout.write(f"{machine(LIBRARIES)}\n\n" + markdown([HEAD, *(row.cells() for row in rows)]))
     sys.exit(not all(row.holds for row in rows))
 
 
@@ -100,24 +100,6 @@ def _measure(sessions: int, sphinx_sessions: int, seconds: int) -> list[Row]:
         Row("ledger, 1 core", ledger, floor),
         Row(f"sphinx, {len(both)} cores", sphinx),
     ]
-
-
-def _machine() -> str:
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("websockets", "uvloop", "numpy"))
-    python = platform.python_version()
-    return f"{_processor()}, {len(cores())} cores, Python {python}, {libraries}\n\n"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _table(rows: Sequence[Row]) -> str:
-    lines = [HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from .broker.plane import DataPlane, open_plane, translated
 from .broker.replies import Answers
 from .broker.seats import seats_of
 from .broker.side_channel import SideChannel
-from .broker.status import UnownedStatus
+from .broker.status import UnownedStatus, worker_name
 from .broker.topology import declare, topologies
 from .errors import (
     BrokerError,
@@ -163,7 +163,7 @@ class Worker:
 
     async def _work(self, plane: DataPlane) -> None:
         """Runs on one data plane until it is lost or the worker is to stop."""
-        names = Names(self._settings.broker.namespace)
+        names, name = Names(self._settings.broker.namespace), worker_name()
         channel = await plane.channel()
         await self._declare(channel, names)
         side, answers = SideChannel(self._settings.broker), Answers(self._settings.broker)
@@ -173,17 +173,19 @@ class Worker:
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
             plane,
+            answers,
             claims,
             upstream,
             self._settings,
+            name=name,
             clock=self._clock,
             observer=self._lookout.observer,
-            answers=answers,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(side.keep()),
+                    tasks.create_task(answers.keep()),
                     tasks.create_task(self._tell_when_lost(control.fail_when_lost())),
                     tasks.create_task(self._note_when_closed(claims)),
                     tasks.create_task(self._drain_when_stopping(manager)),
@@ -193,7 +195,7 @@ class Worker:
                 others.append(tasks.create_task(deserted))
 
                 def ready() -> None:
-                    others.append(tasks.create_task(self._watch_consumers(plane, names)))
+                    others.append(tasks.create_task(self._watch_consumers(plane, names, name)))
                     self._lookout.readiness.consuming()
                     self._ready()
 
@@ -220,14 +222,14 @@ class Worker:
         except BrokerLost as error:
             self._lookout.readiness.lost(str(error))
 
-    async def _watch_consumers(self, plane: DataPlane, names: Names) -> None:
+    async def _watch_consumers(self, plane: DataPlane, names: Names, name: str) -> None:
         """Until the worker drains: then it has no consumers of claims any more."""
 
         def looked(waiting: int) -> None:
             self._lookout.observer.waiting = waiting
             self._lookout.readiness.verified()
 
-        watch = ConsumerWatch(plane, names, looked)
+        watch = ConsumerWatch(plane, names, name, looked)
         is_draining = self._stopping.is_set
         await self._tell_when_lost(watch.fail_when_lost(until=is_draining))
 

@@ -28,24 +28,30 @@ log = get_logger(__name__)
 
 
 class Manager:
-    """Runs streams on one data plane for as long as the plane lives."""
+    """Runs streams on one data plane for as long as the plane lives.
+
+    ``answers`` are kept by their maker; what streams are asked is answered that way. ``name`` is of
+    the plane.
+    """
 
     def __init__(  # noqa: PLR0913  # by name, and few are given outside of tests
         self,
         plane: DataPlane,
+        answers: Answers,
         claims: Claims,
         upstream: Upstream,
         settings: Settings,
         *,
+        name: str,
         clock: Callable[[], float],
         wall_clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         observer: Observer | None = None,
-        answers: Answers | None = None,
     ) -> None:
         self._plane = plane
+        self._answers = answers
+        self._name = name
         self._claims = claims
-        self._answers = answers or Answers(settings.broker)
         self._observer = observer or Observer()
         self._settings = settings
         self._surround = partial(
@@ -72,13 +78,12 @@ class Manager:
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
         names = Names(self._settings.broker.namespace)
-        desk = await StatusDesk.open(self._plane, self._answers, names)
+        desk = await StatusDesk.open(self._plane, self._answers, names, self._name)
         self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [
                 tasks.create_task(self._claims.fail_when_closed()),
                 tasks.create_task(desk.fail_when_closed()),
-                tasks.create_task(self._answers.keep()),
                 tasks.create_task(self._fail_when_lost()),
             ]
             await self._run_streams(ready)

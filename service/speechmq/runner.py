@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .broker.event_publisher import EventPublisher
+from .broker.plane import answered
 from .broker.stream_queue import StreamQueue
-from .errors import BrokerLost
 from .session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ChunkDelivered,
@@ -97,40 +97,71 @@ class Runner:
         self._say_audio: Callable[[bytes], None] = self._say
         # With the link that an input comes from, or nothing for the broker and the clock.
         self._inbox: deque[tuple[Link | None, Input]] = deque()
-        self._wake = asyncio.Event()
+        self._is_busy = True  # until the stream is open
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._broker_work: asyncio.Queue[BrokerWork] = asyncio.Queue()
         self._broker_has_room = asyncio.Event()
         self._broker_has_room.set()
         self._link: Link | None = None
         self._standby: Link | None = None
         self._standby_config: Mapping[str, Any] = {}
-        self._outcome: Outcome | None = None
+        self._over: asyncio.Future[Outcome]
 
     async def run(self) -> Outcome:
         """Raises ``BrokerLost`` as soon as the broker is gone; then nothing more is published."""
+        self._over = asyncio.get_running_loop().create_future()
         async with task_group() as tasks:
             self._tasks = tasks
             writer = tasks.create_task(self._work_for_broker())
             watcher = tasks.create_task(self._queue.fail_when_closed())
             self._perform(self.stream.open(self._clock()))
             self._queue.deliver_to(self._deliver)
-            outcome = await self._drive()
+            self._drive()
+            try:
+                outcome = await self._over
+            finally:
+                self._hear_no_more()
             for task in (writer, watcher):
                 task.cancel()
             self._close_standby()
             self._close_link()
         return outcome
 
+    def _hear_no_more(self) -> None:
+        """What comes now is for the next owner."""
+        self._is_busy = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+
     def drain(self, reason: str) -> None:
         """Asks the stream to leave itself to another worker."""
         self._deliver(DrainRequested(reason))
 
-    async def _drive(self) -> Outcome:
-        while self._outcome is None:
-            await self._wait_for_input()
-            while self._inbox and self._outcome is None:
+    # -- inputs ----------------------------------------------------------------------------------
+
+    def _deliver(self, received: Input) -> None:
+        self._deliver_from(None, received)
+
+    def _deliver_from(self, source: Link | None, received: Input) -> None:
+        """Takes it at once, in the callback that brings it: a task to wake would cost as much as
+        the core does. What an output brings about comes behind the outputs beside it."""
+        self._inbox.append((source, received))
+        if not self._is_busy:
+            self._drive()
+
+    def _drive(self) -> None:
+        """Whoever brought the input is not to suffer for what comes of it."""
+        self._is_busy = True
+        try:
+            while self._inbox and not self._over.done():
                 self._take(*self._inbox.popleft())
-        return self._outcome
+            self._set_alarm()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this stream's end
+            if not self._over.done():
+                self._over.set_exception(error)
+        finally:
+            self._is_busy = False
 
     def _take(self, source: Link | None, received: Input) -> None:
         """What comes from a link that has been closed is passed over."""
@@ -142,24 +173,26 @@ class Runner:
     def _receive(self, received: Input) -> None:
         self._perform(self.stream.receive(received, self._clock()))
 
-    async def _wait_for_input(self) -> None:
-        """Returns with something in the inbox, if only the deadline."""
+    def _set_alarm(self) -> None:
+        """One that would come too early is left, and set again when it comes."""
         deadline = self.stream.deadline
-        delay = None if deadline is None else max(0.0, deadline - self._clock())
-        try:
-            async with asyncio.timeout(delay):
-                await self._wake.wait()
-        except TimeoutError:
+        if deadline is None or self._over.done():
+            return
+        if self._alarm is not None:
+            if self._alarm_at <= deadline:
+                return
+            self._alarm.cancel()
+        self._alarm_at = deadline
+        delay = max(0.0, deadline - self._clock())
+        self._alarm = asyncio.get_running_loop().call_later(delay, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        deadline = self.stream.deadline
+        if deadline is not None and deadline <= self._clock():
             self._deliver(DeadlinePassed())
-        self._wake.clear()
-
-    def _deliver(self, received: Input) -> None:
-        self._inbox.append((None, received))
-        self._wake.set()
-
-    def _deliver_from(self, link: Link, received: Input) -> None:
-        self._inbox.append((link, received))
-        self._wake.set()
+        else:
+            self._set_alarm()
 
     # -- outputs ---------------------------------------------------------------------------------
 
@@ -181,7 +214,7 @@ class Runner:
             case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
                 self._give_broker(output)
             case Finish(outcome):
-                self._outcome = outcome
+                self._over.set_result(outcome)
             case _:
                 self._perform_upstream(output)
 
@@ -231,14 +264,8 @@ class Runner:
     async def _work_for_broker(self) -> None:
         while True:
             work = await self._broker_work.get()
-            try:
-                async with asyncio.timeout(self._broker_timeout):
-                    await self._do(work)
-            except TimeoutError as error:
-                raise BrokerLost(
-                    f"RabbitMQ did not answer for {self._broker_timeout} s; a memory or disk alarm "
-                    "makes it wait"
-                ) from error
+            async with answered(self._broker_timeout):
+                await self._do(work)
             if self._broker_work.qsize() < MAX_UNPUBLISHED:
                 self._broker_has_room.set()
 

@@ -7,8 +7,8 @@ the claim is the manager's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from .broker.claims import Claim
 from .broker.event_publisher import EventPublisher
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
-from .broker.plane import DataPlane, close_quietly
+from .broker.plane import DataPlane, answered, close_quietly
 from .broker.seats import seats_of
 from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
@@ -340,6 +340,9 @@ class Tenure:
         return Buried(code, reason)
 
     async def _announce_failure(self, code: str, reason: str) -> None:
+        log.error(
+            "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
+        )
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
         async with self._answered():
             channel = await self._plane.channel()
@@ -361,15 +364,8 @@ class Tenure:
 
     # -- small things ----------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _answered(self) -> AsyncIterator[None]:
-        """One deadline for what is asked of the broker inside. Raises ``BrokerLost``."""
-        seconds = self._settings.broker.answer_timeout
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            raise BrokerLost(f"RabbitMQ did not answer for {seconds} s") from error
+    def _answered(self) -> AbstractAsyncContextManager[None]:
+        return answered(self._settings.broker.answer_timeout)
 
     def _wall_milliseconds(self) -> int:
         return int(self._wall_clock() * 1000)

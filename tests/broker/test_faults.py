@@ -14,6 +14,7 @@ import aio_pika
 import pytest
 from pamqp import commands as spec
 from tests.support.broker import Namespace
+from tests.support.owners import manager_on
 from tests.support.raw_messages import publish_raw
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
@@ -26,7 +27,6 @@ from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
 from speechmq.broker.seats import seats_of
 from speechmq.errors import BrokerError
-from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
 from speechmq_emulator.server import serve
@@ -439,7 +439,7 @@ async def test_loss_of_the_claims_channel_is_noticed(namespace: Namespace) -> No
         await topology.declare(await plane.channel(), topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
         upstream = Upstream(settings.upstream, time.monotonic)
-        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
+        manager = manager_on(plane, claims, upstream, settings)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()
@@ -459,7 +459,7 @@ async def test_deleted_claims_queue_is_noticed(namespace: Namespace) -> None:
         await topology.declare(channel, topology.shared(NAMES, "quorum"))
         claims = await Claims.open(plane, NAMES, 10)
         upstream = Upstream(settings.upstream, time.monotonic)
-        manager = Manager(plane, claims, upstream, settings, clock=time.monotonic)
+        manager = manager_on(plane, claims, upstream, settings)
         ready = asyncio.Event()
         running = asyncio.create_task(manager.run(ready.set))
         await ready.wait()

@@ -142,7 +142,7 @@ async def test_ready_follows_each_of_our_consumers_while_the_connection_lives(
         observed_worker(namespace, upstream.url) as (worker, http),
         speaking(namespace.url) as speaker,
     ):
-        for times, queue in enumerate(("claims", "start", "early"), start=1):
+        for times, queue in enumerate(("claims", "start", "early", "temporary-key"), start=1):
             await speaker.channel.queue_delete(f"speechmq.{queue}")
             began = asyncio.get_running_loop().time()
             await until(http, "/ready", interrupted(times))
@@ -154,10 +154,11 @@ async def test_ready_follows_each_of_our_consumers_while_the_connection_lives(
         assert speaker.ears.words("one") == said(range(10))
         assert worker.process.returncode is None
     lost = [line["reason"] for line in parsed(worker.lines) if line["event"] == "broker_lost"]
-    assert [re.findall(r"speechmq\.(\w+)", reason)[0] for reason in lost] == [
+    assert [re.findall(r"speechmq\.([\w-]+)", reason)[0] for reason in lost] == [
         "claims",
         "start",
         "early",
+        "temporary-key",
     ]
 
 

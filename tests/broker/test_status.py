@@ -166,7 +166,7 @@ async def test_stream_that_is_given_up_while_it_is_bound_costs_no_other_stream_i
     async with open_plane(settings) as plane:
         await declare(await plane.channel(), shared(Names(), "quorum"))
         unused: Any = None
-        desk = await StatusDesk.open(plane, unused, Names())
+        desk = await StatusDesk.open(plane, unused, Names(), "me")
         for number in range(20):
             attending = asyncio.create_task(desk.attend(f"s{number}", ownership))
             await asyncio.sleep(0)

@@ -46,3 +46,25 @@ async def test_last_event_is_told_again_as_it_was(namespace: Namespace, routing_
     assert heard[0].message.routing_key == routing_key
     assert (found.epoch, found.checkpoint, again.epoch) == (6, CHECKPOINT, 7)
     assert again.checkpoint == CHECKPOINT, "and its successor tells nothing a third time"
+
+
+LAST_WORDS: list[events.Event] = [
+    events.StreamEnded("one", "end", 1.0, 1.0, 0.0, 10, 0, 1),
+    events.StreamFailed("one", "job_error", "it broke", retryable=True),
+]
+
+
+@pytest.mark.parametrize("event", LAST_WORDS, ids=lambda event: type(event).__name__)
+async def test_last_words_outlive_the_owner_that_dies_while_it_clears_up(
+    namespace: Namespace, event: events.Event
+) -> None:
+    """Hidden behind a fence, they would make its successor say that the stream lost its queue."""
+    async with by_hand(namespace.url) as hand, speaking(namespace.url) as speaker:
+        await hand.admit("one")
+        predecessor = EventPublisher(hand.channel, NAMES, "one", epoch=5)
+        await predecessor.publish(Publish(event, 3, checkpoint=CHECKPOINT))
+        found = [await take_over(hand.channel, NAMES, "one", now=10, window=1000) for _ in range(3)]
+        heard = speaker.ears.streams["one"]
+        await speaker.ears.wait_for(lambda: len(heard) == 4)
+    assert [(one.epoch, one.is_over) for one in found] == [(5, True)] * 3
+    assert [whole(one) for one in heard] == [whole(heard[0])] * 4

@@ -119,7 +119,8 @@ def _complaints_of_the_end(events: list[Heard], seconds: float) -> list[str]:
     last = [one for one in events if one.kind in LAST_WORDS]
     complaints = [f"{one.kind}: {one.event}" for one in events if one.kind == "AudioGap"]
     if len(last) != 1:
-        return [*complaints, f"has {len(last)} last events"]
+        said = "; ".join(f"{one.message_id} {one.event}" for one in last)
+        return [*complaints, f"has {len(last)} last events: {said}"]
     ended = last[0].event
     if not isinstance(ended, StreamEnded):
         return [*complaints, f"did not end well: {ended}"]

@@ -103,7 +103,7 @@ def access_of(**settings: Any) -> Access:
 
 
 async def is_recognising(connection: Connection) -> bool:
-    await connection.send(start_recognition(FORMAT, {"language": "en"}))
+    connection.send(start_recognition(FORMAT, {"language": "en"}))
     first, second = await connection.receive(), await connection.receive()
     return isinstance(first, InfoReceived) and isinstance(second, RecognitionStarted)
 

@@ -16,6 +16,8 @@ from tests.support.speaker import start_of
 from speechmq.broker import topology
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
+from speechmq.broker.replies import Answers
+from speechmq.broker.status import worker_name
 from speechmq.broker.topology import StreamTopology
 from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
@@ -81,6 +83,12 @@ class RunningManager:
         return list(self.manager._tenures)
 
 
+def manager_on(plane: DataPlane, claims: Claims, upstream: Upstream, settings: Settings) -> Manager:
+    """Without the connections over which questions about streams are answered."""
+    answers, name = Answers(settings.broker), worker_name()
+    return Manager(plane, answers, claims, upstream, settings, name=name, clock=time.monotonic)
+
+
 @asynccontextmanager
 async def running_manager(
     url: str, upstream_url: str, **sections: dict[str, Any]
@@ -93,7 +101,7 @@ async def running_manager(
         async with open_plane(settings.broker) as plane:
             claims = await Claims.open(plane, NAMES, settings.worker.capacity)
             service = Upstream(settings.upstream, time.monotonic)
-            manager = Manager(plane, claims, service, settings, clock=time.monotonic)
+            manager = manager_on(plane, claims, service, settings)
             ready = asyncio.Event()
             task = asyncio.create_task(manager.run(ready.set))
             await ready.wait()

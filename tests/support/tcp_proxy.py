@@ -8,6 +8,7 @@ import struct
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 _PIECE = 65_536
 _NO_LINGERING = struct.pack("ii", 1, 0)
@@ -83,6 +84,12 @@ class TcpProxy:
         for link in self._links:
             link.cancel()
         await asyncio.gather(*self._links, return_exceptions=True)
+
+
+def through(proxy: TcpProxy, url: str) -> str:
+    """``url`` with the proxy in the place of what it names."""
+    parts = urlsplit(url)
+    return url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{proxy.port}")
 
 
 def reset(writer: StreamWriter) -> None:

@@ -34,7 +34,7 @@ from ..telemetry.trace_context import trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, answered, close_quietly, translated
 from .seats import HEADER, Seats
 from .topology import StreamTopology, bind, declare_queue, per_stream
 
@@ -71,12 +71,13 @@ class Admission:
 
         Raises ``BrokerLost``.
         """
-        channel = await self._plane.channel()
-        try:
-            with self._observer.admitting(message.headers) as passage:
-                await self._admit(channel, message, passage, redelivered=redelivered)
-        finally:
-            await close_quietly(channel)
+        async with answered(self._settings.answer_timeout):
+            channel = await self._plane.channel()
+            try:
+                with self._observer.admitting(message.headers) as passage:
+                    await self._admit(channel, message, passage, redelivered=redelivered)
+            finally:
+                await close_quietly(channel)
 
     async def _admit(
         self,

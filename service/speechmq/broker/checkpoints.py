@@ -22,7 +22,7 @@ from .plane import translated
 FENCE = "Fence"
 LAST_WORDS = ("StreamEnded", "StreamFailed")
 # May have been published without its confirm having reached the one who would have acknowledged.
-TOLD_AGAIN = ("FinalTranscript", "FinalTranslation", "AudioGap", *LAST_WORDS)
+TOLD_AGAIN = ("FinalTranscript", "FinalTranslation", "AudioGap")
 
 
 class _Translation(msgspec.Struct):
@@ -69,7 +69,9 @@ async def take_over(
 
     A final that the predecessor may not have seen confirmed is published again under its own
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
-    knows that the older epoch is over. Raises ``BrokerLost``, ``QueueGone`` for a state that is
+    knows that the older epoch is over. Behind the stream's last words there is nothing to own:
+    they stay where they are, for the next one to find if this one dies before the queues are
+    deleted. Raises ``BrokerLost``, ``QueueGone`` for a state that is
     gone, and ``BrokerError`` for one that cannot be read.
     """
     queue = names.state(stream_id)
@@ -78,8 +80,13 @@ async def take_over(
         await write_checkpoint(channel, queue, now, None, Series(1, now))
         return Takeover(now, None, is_over=False)
     epoch, checkpoint = _read(queue, found)
-    series = _series(found).next(now, window)
     event = found.header.properties.message_type
+    if event in LAST_WORDS:
+        await _tell_again(channel, names, stream_id, found)
+        with translated(f"leaving the last words in {queue}"):
+            await channel.basic_reject(found.delivery_tag or 0, requeue=True)
+        return Takeover(epoch, checkpoint, is_over=True)
+    series = _series(found).next(now, window)
     async with task_group() as tasks:
         # One right behind the other, in this order, and the wait for both confirms is one.
         if event in TOLD_AGAIN:
@@ -87,7 +94,7 @@ async def take_over(
         tasks.create_task(write_checkpoint(channel, queue, epoch + 1, checkpoint, series))
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
-    return Takeover(epoch + 1, checkpoint, event in LAST_WORDS, series.count)
+    return Takeover(epoch + 1, checkpoint, is_over=False, fruitless=series.count)
 
 
 async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:

@@ -25,11 +25,16 @@ MISSES = 2
 
 
 class ConsumerWatch:
-    """``looked`` is called with the number of claims that wait, each time that all is well."""
+    """``worker`` names the one that answers for its own streams. ``looked`` is called with the
+    number of claims that wait, each time that all is well."""
 
-    def __init__(self, plane: DataPlane, names: Names, looked: Callable[[int], None]) -> None:
+    def __init__(
+        self, plane: DataPlane, names: Names, worker: str, looked: Callable[[int], None]
+    ) -> None:
         self._plane = plane
-        self._names = names
+        self._claims = names.claims
+        shared = (names.start, names.early, names.temporary_key)
+        self._queues = (names.claims, *shared, names.status(worker))
         self._looked = looked
         self._misses = 0
 
@@ -45,9 +50,9 @@ class ConsumerWatch:
 
     async def _look(self, channel: AbstractChannel) -> None:
         waiting, deserted = 0, []
-        for queue in (self._names.claims, self._names.start, self._names.early):
+        for queue in self._queues:
             messages, consumers = await _count(channel, queue)
-            waiting = messages if queue == self._names.claims else waiting
+            waiting = messages if queue == self._claims else waiting
             if not consumers:
                 deserted.append(queue)
         self._misses = self._misses + 1 if deserted else 0

@@ -7,10 +7,12 @@ the early lane and the key requests to say. Audio on its way to a recogniser nev
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, cast
 
 from aio_pika import IncomingMessage
+from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.message import StreamMessage
@@ -26,7 +28,7 @@ from .admission import Admission
 from .dead_letters import Letter, bury
 from .early import EarlyAudio
 from .key_requests import KeyRequests
-from .plane import broker_url, fail_when_closed
+from .plane import broker_url, disconnect, fail_when_closed, translated
 from .side_channel import SideChannel
 from .status import UnownedStatus, is_status_question
 
@@ -37,8 +39,6 @@ EARLY_AT_ONCE = 2000
 KEY_REQUESTS_AT_ONCE = 16
 # Between a failure of the data plane and the next try, so that a start does not spin.
 PAUSE = 0.5
-# Longest wait, in seconds, for messages in hand when the plane stops.
-GRACE = 5.0
 
 Message = StreamMessage[IncomingMessage]
 
@@ -75,11 +75,13 @@ class ControlPlane:
             apply_types=False,
             decoder=_as_it_came,
             ack_policy=AckPolicy.MANUAL,
-            graceful_timeout=GRACE,
             logger=None,
             on_close=[self._on_close],
         )
+        self._connection: AbstractConnection | None = None
         self._closed = asyncio.Event()
+        self._in_hand: set[asyncio.Task[Any]] = set()
+        self._is_giving_back = False
         self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
         self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
         self._subscribe(names.temporary_key, KEY_REQUESTS_AT_ONCE, self._on_key_request)
@@ -100,6 +102,7 @@ class ControlPlane:
     async def start(self) -> None:
         """Raises ``BrokerError`` when there is no broker to talk to."""
         try:
+            self._connection = await self._broker.connect()
             await self._broker.start()
         except (AMQPError, OSError) as error:
             raise BrokerError(f"the control plane cannot reach RabbitMQ: {error}") from error
@@ -124,12 +127,18 @@ class ControlPlane:
         raise BrokerLost("the control plane has no consumers")
 
     async def stop(self) -> None:
-        """Takes no more messages, and waits for those in hand. A connection that is gone already
-        makes FastStream raise here what nobody needs to know twice."""
-        try:
-            await self._broker.stop()
-        except* (AMQPError, OSError, RuntimeError) as group:
-            log.debug("control_plane_gone", **describe(group))
+        """Takes no more messages. Those in hand stay unsettled, for the broker to deliver again.
+
+        Not by FastStream's own stop: that waits for them, while the streams of a lost plane wait
+        for a new one; and where the connection went first it raises before it has closed it, so
+        that a robust connection may come back to hold starts that nobody reads.
+        """
+        if self._connection is not None:
+            await disconnect(self._connection)
+        for task in self._in_hand:
+            task.cancel()
+        if self._in_hand:
+            await asyncio.wait(self._in_hand)
 
     async def _on_start(self, message: Message) -> None:
         await self._settle(message, self._names.start, self._admission.admit)
@@ -148,14 +157,33 @@ class ControlPlane:
     ) -> None:
         """Gives the message back when the data plane cannot take it now."""
         raw = message.raw_message
+        with self._owned():
+            try:
+                await self._work_on(raw, queue, work)
+                with translated("acknowledging a message of the control plane"):
+                    await message.ack()
+                self._is_giving_back = False
+            except BrokerLost as error:
+                self._tell_of(error, raw)
+                await asyncio.sleep(PAUSE)
+                with suppress(BrokerLost), translated("giving a message back"):
+                    await message.nack()
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """The client runs a task for each delivery, and would let it outlive the plane."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._in_hand.add(task)
         try:
-            await self._work_on(raw, queue, work)
-        except BrokerLost as error:
-            log.warning("message_given_back", type=raw.type, **describe(error))
-            await asyncio.sleep(PAUSE)
-            await message.nack()
-        else:
-            await message.ack()
+            yield
+        finally:
+            self._in_hand.discard(task)
+
+    def _tell_of(self, error: BrokerLost, raw: IncomingMessage) -> None:
+        """Aloud for the first message only: thousands may wait for the same broker."""
+        tell = log.debug if self._is_giving_back else log.warning
+        self._is_giving_back = True
+        tell("message_given_back", type=raw.type, **describe(error))
 
     async def _work_on(
         self,

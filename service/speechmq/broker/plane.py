@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
+import aio_pika.abc
 import aiormq
-from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractChannel, AbstractConnection, TimeoutType
 from aiormq.exceptions import AMQPError
+from pamqp import commands as spec
+from pamqp.base import Frame
+from pamqp.constants import REPLY_SUCCESS
 from yarl import URL
 
 from ..errors import BrokerError, BrokerLost
@@ -21,6 +25,8 @@ from ..settings import BrokerSettings
 
 # Seconds for which the broker may leave the goodbye of a channel unanswered, or of a connection.
 CHANNEL_CLOSE_TIMEOUT, CONNECTION_CLOSE_TIMEOUT = 60.0, 5.0
+# Of a connection whose broker sets no bound.
+MOST_CHANNELS = 65_535
 
 
 @contextmanager
@@ -39,6 +45,30 @@ def translated(doing: str) -> Iterator[None]:
         raise BrokerLost(f"RabbitMQ was lost while {doing}") from error
 
 
+@asynccontextmanager
+async def answered(seconds: float) -> AsyncIterator[None]:
+    """One deadline for all that is asked of the broker inside. Raises ``BrokerLost``."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise BrokerLost(
+            f"RabbitMQ did not answer for {seconds} s; a memory or disk alarm makes it wait"
+        ) from error
+
+
+class PatientChannel(aiormq.Channel):
+    """Waits for the answer to each question, whoever no longer does.
+
+    The client says goodbye as soon as somebody who asked is cancelled. Where the broker says it at
+    the same time, because it refuses, RabbitMQ takes the answer to its own for a frame of a channel
+    that was never opened, and closes the connection.
+    """
+
+    async def rpc(self, frame: Frame, timeout: TimeoutType = None) -> Any:  # noqa: ASYNC109  # the client's own
+        return await asyncio.shield(asyncio.ensure_future(super().rpc(frame, timeout)))
+
+
 class PlainConnection(aiormq.Connection):
     """Answers the broker whenever it closes a channel.
 
@@ -48,6 +78,30 @@ class PlainConnection(aiormq.Connection):
     """
 
     FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
+    _newest_number = 0
+
+    async def open_channel(self, *, confirms: bool) -> PatientChannel:
+        """As ``channel``, where a returned message is an error. Raises ``RuntimeError`` if the
+        connection is closed."""
+        if self.is_closed:
+            raise RuntimeError(f"{self!r} is closed")
+        number = self._free_number()
+        channel = PatientChannel(self, number, publisher_confirms=confirms, on_return_raises=True)
+        self.channels[number] = channel
+        await channel.open()
+        return channel
+
+    def _free_number(self) -> int:
+        """One that was used longer ago than all others that are free.
+
+        Used again at once, a number might meet what is still on its way to the channel before.
+        """
+        most = self.connection_tune.channel_max or MOST_CHANNELS
+        for _ in range(most):
+            self._newest_number = self._newest_number % most + 1
+            if self._newest_number not in self.channels:
+                return self._newest_number
+        raise RuntimeError(f"all {most} channels of {self!r} are in use")
 
 
 class DataPlane:
@@ -65,9 +119,7 @@ class DataPlane:
         Raises ``BrokerLost``.
         """
         with translated("opening a channel"):
-            channel = await self._connection.channel(
-                publisher_confirms=confirms, on_return_raises=True
-            )
+            channel = await self._connection.open_channel(confirms=confirms)
             if prefetch is not None:
                 await channel.basic_qos(prefetch_count=prefetch)
             return channel
@@ -123,20 +175,30 @@ def _why(closing: asyncio.Future[object]) -> str:
 async def close_quietly(channel: AbstractChannel) -> None:
     """Closes without a cancel before it, so that unacknowledged messages return in order.
 
-    The channel may be gone already, alone or with its connection. One whose goodbye stays
-    unanswered costs the connection: what it held is still held, and a wait that is cancelled makes
-    the client say goodbye twice, for which the broker closes the connection anyway. So cancelling
-    leaves the goodbye to itself.
+    The channel may be gone already, alone or with its connection. The client's own ``close`` says
+    goodbye a second time when it has no answer within a heartbeat, and whenever the wait is
+    cancelled, which may cost the connection; so it is said here, without a deadline, and cancelling
+    leaves it to itself. One that stays unanswered costs the connection in any case: what the
+    channel held is still held.
     """
     if channel.is_closed:
         return
-    closing = asyncio.ensure_future(channel.close())
+    closing = asyncio.ensure_future(_say_goodbye(channel))
     done, _ = await asyncio.wait([closing], timeout=CHANNEL_CLOSE_TIMEOUT)
     if not done:
         await disconnect(channel.connection)
 
 
-async def disconnect(connection: AbstractConnection) -> None:
+async def _say_goodbye(channel: AbstractChannel) -> None:
+    """Its answer closes the channel, which is all that a question on it can tell."""
+    goodbye = spec.Channel.Close(reply_code=REPLY_SUCCESS, class_id=0, method_id=0)
+    with suppress(BrokerLost), translated("closing a channel"):
+        await cast("aiormq.Channel", channel).rpc(goodbye)
+
+
+async def disconnect(
+    connection: AbstractConnection | aio_pika.abc.AbstractConnection,
+) -> None:
     """Whatever it was may be gone already, or get no answer."""
     with suppress(BrokerLost), translated("closing the connection"):
         async with asyncio.timeout(CONNECTION_CLOSE_TIMEOUT):

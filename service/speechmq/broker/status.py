@@ -7,12 +7,11 @@ answered by whoever looks after that: the stream waits for a worker, or there is
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -157,9 +156,11 @@ class StatusDesk:
         self._streams: dict[str, Ownership] = {}
 
     @classmethod
-    async def open(cls, plane: DataPlane, answers: Answers, names: Names) -> StatusDesk:
+    async def open(
+        cls, plane: DataPlane, answers: Answers, names: Names, worker: str
+    ) -> StatusDesk:
         """Raises ``BrokerLost``."""
-        desk = cls(await plane.channel(prefetch=AT_ONCE), answers, names, worker_name())
+        desk = cls(await plane.channel(prefetch=AT_ONCE), answers, names, worker)
         await desk._consume()
         return desk
 
@@ -179,7 +180,7 @@ class StatusDesk:
         self._streams[stream_id] = ownership
         key = status_routing_key(stream_id)
         with translated(f"binding {self._queue} to {key}"):
-            await _undisturbed(self._channel.queue_bind(self._queue, self._names.inbound, key))
+            await self._channel.queue_bind(self._queue, self._names.inbound, key)
 
     async def leave(self, stream_id: str) -> None:
         """To be called before another may own the stream; harmless if it never was attended.
@@ -189,9 +190,7 @@ class StatusDesk:
         if stream_id in self._streams:
             key = status_routing_key(stream_id)
             with translated(f"unbinding {self._queue} from {key}"):
-                await _undisturbed(
-                    self._channel.queue_unbind(self._queue, self._names.inbound, key)
-                )
+                await self._channel.queue_unbind(self._queue, self._names.inbound, key)
             del self._streams[stream_id]
 
     async def fail_when_closed(self) -> NoReturn:
@@ -221,12 +220,6 @@ class StatusDesk:
         if ownership is None:
             return StreamStatus(stream_id=stream_id, state="waiting")
         return ownership.report(stream_id, self._worker)
-
-
-async def _undisturbed(question: Coroutine[Any, Any, object]) -> None:
-    """Cancelled, it leaves the question to itself: one that is cut short closes the channel, which
-    all streams of the worker share, and with it goes their connection."""
-    await asyncio.shield(asyncio.ensure_future(question))
 
 
 class UnownedStatus:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import broadcast
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -36,12 +37,10 @@ class Connection:
 
     socket: ClientConnection
 
-    async def send(self, message: str | bytes) -> None:
-        """Waits while the socket's buffer is full; raises ``UpstreamLost``."""
-        try:
-            await self.socket.send(message)
-        except ConnectionClosed as error:
-            raise lost(error) from error
+    def send(self, message: str | bytes) -> None:
+        """Does not wait: what the socket cannot take yet is buffered, which the window of the
+        session bounds. On a connection that is lost it does nothing; ``receive`` says so."""
+        broadcast((self.socket,), message)
 
     async def receive(self) -> Received | UnknownReceived:
         """The next message; raises ``UpstreamLost``, and ``MalformedMessage`` for garbage."""

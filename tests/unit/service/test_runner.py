@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
+
+import pytest
 
 from speechmq.runner import Runner
 from speechmq.session.commands import ChangeConfig, ForceUtterance, TellSpeakers
@@ -12,12 +16,16 @@ from speechmq.session.inputs import (
     ChunkDelivered,
     ConnectionLost,
     ConnectionOpened,
+    DeadlinePassed,
+    DrainRequested,
     Input,
     StandbyLost,
     StandbyReady,
 )
 from speechmq.session.outputs import (
+    Finish,
     OpenStandby,
+    Outcome,
     Output,
     SendAudio,
     SendCommand,
@@ -206,3 +214,84 @@ def test_one_chunk_is_shown_to_the_observer_and_no_other() -> None:
     runner._perform([SendAudio(b"held"), SendAudio(chunks[0].audio), SendAudio(chunks[1].audio)])
     assert observer.shown == [("sampled", b"\x01"), ("left", b"held"), ("left", b"\x01")]
     assert [one for _, one in runner._inbox] == [chunks[0]]
+
+
+# -- inputs are taken at once ----------------------------------------------------------------------
+
+
+class OpenQueue:
+    """A stream's queue whose messages the test delivers."""
+
+    deliver: Callable[[Input], None]
+
+    def deliver_to(self, deliver: Callable[[Input], None]) -> None:
+        self.deliver = deliver
+
+    async def fail_when_closed(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+class TimedStream(ScriptedStream):
+    """``deadline`` is the test's to set."""
+
+    def __init__(self, script: dict[type[Any], list[Output]], clock: Callable[[], float]) -> None:
+        super().__init__(script)
+        self.deadline: float | None = None
+        self.came_at: list[float] = []
+        self._clock = clock
+
+    def open(self, _now: float) -> list[Output]:
+        return []
+
+    def receive(self, received: Input, now: float) -> list[Output]:
+        if isinstance(received, DeadlinePassed):
+            self.came_at.append(self._clock())
+            self.deadline = None
+        return super().receive(received, now)
+
+
+async def started(stream: TimedStream) -> tuple[Runner, OpenQueue, asyncio.Task[Outcome]]:
+    runner, queue = runner_of(stream), OpenQueue()
+    runner._clock, runner._queue = asyncio.get_running_loop().time, cast("Any", queue)
+    running = asyncio.create_task(runner.run())
+    while not hasattr(queue, "deliver"):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    return runner, queue, running
+
+
+async def test_input_is_dealt_with_before_its_callback_returns() -> None:
+    stream = TimedStream({DrainRequested: [Finish(Outcome.DETACHED)]}, lambda: 0.0)
+    runner, queue, running = await started(stream)
+    queue.deliver(ChunkDelivered(1, 1, b"audio"))
+    runner.drain("leaving")
+    queue.deliver(ChunkDelivered(2, 2, b"late"))
+    assert stream.received == [ChunkDelivered(1, 1, b"audio"), DrainRequested("leaving")]
+    assert await running is Outcome.DETACHED
+
+
+async def test_fault_of_the_core_is_the_streams_own_and_not_of_who_brought_the_input() -> None:
+    stream = TimedStream({}, lambda: 0.0)
+    _, queue, running = await started(stream)
+    stream.receive = lambda *_: {}[""]  # type: ignore[assignment,method-assign]
+    queue.deliver(ChunkDelivered(1, 1, b"audio"))
+    with pytest.raises(KeyError):
+        await running
+
+
+async def test_deadline_that_moves_is_kept_wherever_it_moves() -> None:
+    """The alarm is set again only when it has come too early, or would come too late."""
+    clock = asyncio.get_running_loop().time
+    stream = TimedStream({DrainRequested: [Finish(Outcome.ENDED)]}, clock)
+    runner, queue, running = await started(stream)
+    now = clock()
+    dues = [now + 60.0, now + 0.02, now + 0.04]
+    for number, due in enumerate(dues, start=1):
+        stream.deadline = due
+        queue.deliver(ChunkDelivered(number, number, b""))
+    async with asyncio.timeout(5):
+        while not stream.came_at:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    runner.drain("enough")
+    await running
+    assert len(stream.came_at) == 1
+    assert stream.came_at[0] >= dues[-1]

@@ -208,11 +208,11 @@ class _SessionRefused(UpstreamError):
 async def _session(connection: Connection) -> InfoReceived | None:
     """What upstream tells of the account's sessions, if it does."""
     quota: InfoReceived | None = None
-    await connection.send(start_recognition(AUDIO_FORMAT, CONFIG))
+    connection.send(start_recognition(AUDIO_FORMAT, CONFIG))
     while True:
         match await connection.receive():
             case RecognitionStarted():
-                await connection.send(end_of_stream(0))
+                connection.send(end_of_stream(0))
             case InfoReceived(usage=float() | int()) as told:
                 quota = told
             case ErrorReceived() as error:

@@ -1,5 +1,14 @@
-from speechmq.broker.admission import warning_of
-from speechmq_schemas import RawAudioFormat, StartStream, TranscriptionConfig
+import asyncio
+from typing import Any
+
+import pytest
+
+from speechmq.broker.admission import Admission, warning_of
+from speechmq.broker.plane import DataPlane
+from speechmq.broker.seats import seats_of
+from speechmq.errors import BrokerLost
+from speechmq.settings import BrokerSettings, Settings
+from speechmq_schemas import AmqpMessage, RawAudioFormat, StartStream, TranscriptionConfig
 
 RAW = RawAudioFormat(encoding="pcm_s16le", sample_rate=16_000)
 
@@ -30,3 +39,21 @@ def test_hostile_number_of_unknown_fields_makes_no_long_warning() -> None:
     assert warning is not None
     assert len(warning.fields) == 20
     assert "field00019 and 9980 more;" in warning.reason
+
+
+class SilentPlane(DataPlane):
+    """A broker that answers nothing, on a connection that lives."""
+
+    def __init__(self) -> None: ...
+
+    async def channel(self, *, prefetch: int | None = None, confirms: bool = True) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+
+async def test_start_is_given_up_when_the_broker_does_not_answer() -> None:
+    """Held for ever, it would never reach the worker that could admit it."""
+    settings = BrokerSettings(answer_timeout=0.01)
+    seats = seats_of(SilentPlane(), Settings(broker=settings), clock=lambda: 0.0)
+    admission = Admission(SilentPlane(), settings, lambda _: None, seats)
+    with pytest.raises(BrokerLost, match=r"did not answer for 0\.01 s"):
+        await admission.admit(AmqpMessage("start", "StartStream", b"{}", {}), redelivered=False)

@@ -1,0 +1,97 @@
+"""``python -m bench.speed``: what a chunk costs, beside two other bridges under the same load.
+
+Prints the tables and writes them to ``--write FILE``. With ``--full``, longer and more, and holds
+as many streams on one core as the costs promise.
+"""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from bench.machine import machine
+from bench.speed.bridges import OURS
+from bench.speed.measurement import Drained, Measured, drain, measure
+from bench.speed.pacing import Load
+from bench.speed.plan import FULL, QUICK, Plan, Step
+from bench.speed.report import Results, written
+from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
+
+LIBRARIES = (
+    *("aio-pika", "aiormq", "pamqp", "websockets", "uvloop", "msgspec"),
+    *("faststream", "speechmatics-rt"),
+)
+_T = TypeVar("_T")
+
+
+class Bench:
+    """Carries a plan out, each measurement in a vhost of its own."""
+
+    def __init__(self, broker: BrokerAddress) -> None:
+        self._broker = broker
+
+    def run(self, plan: Plan) -> Results:
+        results = Results()
+        for step in plan.steps():
+            results.costs.setdefault((step.bridge.dialect, step.load), []).append(self._cost(step))
+        for _ in range(plan.scale_runs):
+            results.drains.append(self._drain(plan.drained))
+        if plan.held is not None:
+            results.held.append(self._hold(results, plan, plan.held))
+        return results
+
+    def _cost(self, step: Step) -> Measured:
+        _tell(f"{step.bridge.title}, {step.load}")
+        measured = self._aside(lambda url: measure(step.bridge, url, step.load))
+        _tell(f"  {measured.cost * 1e6:.0f} µs a chunk, {measured.share:.1%} came")
+        return measured
+
+    def _hold(self, results: Results, plan: Plan, seconds: float) -> Measured:
+        streams = results.held_by_a_core(OURS, plan.many)
+        return self._cost(Step(OURS, Load(streams, plan.many.chunk_ms, seconds, plan.settle)))
+
+    def _drain(self, load: Load) -> Drained:
+        _tell(f"drain of {load}")
+        return self._aside(lambda url: drain(url, load))
+
+    def _aside(self, work: Callable[[str], _T]) -> _T:
+        vhost, management = f"b{secrets.token_hex(4)}", self._broker.management
+        asyncio.run(management.create_vhost(vhost))
+        try:
+            return work(with_vhost(self._broker.url, vhost))
+        finally:
+            asyncio.run(management.delete_vhost(vhost))
+
+    def version(self) -> str:
+        return asyncio.run(self._broker.management.version())
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.speed")
+    parser.add_argument("--full", action="store_true", help="longer, and more of it")
+    parser.add_argument("--write", type=Path, help="the file for the tables")
+    asked = parser.parse_args()
+    plan = FULL if asked.full else QUICK
+    began, keeper = time.monotonic(), BrokerKeeper()
+    try:
+        bench = Bench(ask_for_broker(keeper.desk))
+        about = f"{machine(LIBRARIES)}, RabbitMQ {bench.version()}"
+        page = written(bench.run(plan), plan, about)
+    finally:
+        keeper.close()
+    print(page)
+    if asked.write is not None:
+        asked.write.write_text(page)
+    _tell(f"took {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

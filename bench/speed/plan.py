@@ -1,0 +1,67 @@
+"""What is measured, and in what order. Pure.
+
+Each run measures all bridges under a load one behind the other, so that what else the machine does
+meanwhile is shared out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.speed.bridges import BRIDGES, FLOOR, NAIVE, OURS, Bridge
+from bench.speed.pacing import Load
+
+TYPICAL, MANY, SMALL = (50, 100), (200, 100), (50, 20)
+SCALE_CHUNK_MS = 200
+SCALES = {OURS: (10, 50, 100, 500), NAIVE: (10, 100), FLOOR: (10, 100, 500)}
+"""Streams of long chunks, of which a core can take 500; not for the naive bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    bridge: Bridge
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``held`` is for how many seconds the streams that a core is said to hold are held."""
+
+    runs: int
+    scale_runs: int
+    seconds: float
+    settle: float
+    held: float | None = None
+
+    def load(self, streams: int, chunk_ms: int) -> Load:
+        return Load(streams, chunk_ms, self.seconds, self.settle)
+
+    @property
+    def typical(self) -> Load:
+        return self.load(*TYPICAL)
+
+    @property
+    def many(self) -> Load:
+        return self.load(*MANY)
+
+    @property
+    def small(self) -> Load:
+        return self.load(*SMALL)
+
+    @property
+    def drained(self) -> Load:
+        """Longer than a drain takes."""
+        return Load(100, 100, 12.0, self.settle)
+
+    def scales(self, bridge: Bridge) -> tuple[Load, ...]:
+        return tuple(self.load(streams, SCALE_CHUNK_MS) for streams in SCALES[bridge])
+
+    def steps(self) -> Iterator[Step]:
+        for _ in range(self.runs):
+            for load in (self.typical, self.many, self.small):
+                yield from (Step(bridge, load) for bridge in BRIDGES)
+        for _ in range(self.scale_runs):
+            yield from (Step(one, load) for one in BRIDGES for load in self.scales(one))
+
+
+QUICK = Plan(runs=3, scale_runs=1, seconds=5.0, settle=2.0)
+FULL = Plan(runs=3, scale_runs=3, seconds=15.0, settle=3.0, held=60.0)
