@@ -187,13 +187,13 @@ async def test_questions_with_any_queue_to_answer_to_disturb_nobody(namespace: N
 
 
 async def test_ten_mebibytes_in_a_message_are_not_kept_in_memory(namespace: Namespace) -> None:
-    """More of them than a worker may hold, behind audio that is not final."""
-    large, count = b"\0" * (10 * MIB), 12
+    """More of them than it may hold, behind audio that is not final."""
+    large, count = b"\0" * (10 * MIB), 5
     async with (
         serve("ledger") as upstream,
         running_worker(namespace.url, upstream.url, **SOON) as worker,
         speaking(namespace.url) as speaker,
-        within_memory(worker, 90),
+        within_memory(worker, 75),
     ):
         await speaker.start("bad")
         next_seq = await speaker.say("bad", range(5), finish=False)
