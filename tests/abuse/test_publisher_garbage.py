@@ -282,6 +282,7 @@ async def test_stream_that_floods_is_read_slowly_and_loses_nothing(namespace: Na
         speaking(namespace.url) as speaker,
     ):
         await speaker.start("flood")
+        await speaker.ears.wait_for(lambda: bool(speaker.ears.of("flood", "StreamStarted")))
         async with bystanders(speaker, "one", "two"):
             next_seq = await speaker.say("flood", numbers, finish=False)
             for _ in range(20):
