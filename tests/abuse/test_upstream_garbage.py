@@ -57,7 +57,7 @@ async def strangers(socket: ServerConnection) -> None:
 
 async def warnings(socket: ServerConnection) -> None:
     await socket.send(STARTED)
-    for _ in range(2000):
+    for _ in range(300):
         await socket.send(
             json.dumps({"message": "Warning", "type": "?" * 300, "reason": "x" * 999})
         )
