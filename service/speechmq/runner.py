@@ -64,7 +64,7 @@ from .upstream.messages import (
 )
 from .upstream.service import Access
 
-BrokerWork = Publish | SaveCheckpoint | SaveMemo | Acknowledge | DeadLetter
+BrokerWork = Publish | SaveCheckpoint | SaveMemo | DeadLetter
 
 # Upstream is not read while more events than these wait for the broker.
 MAX_UNPUBLISHED = 256
@@ -101,6 +101,7 @@ class Runner:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._broker_work: asyncio.Queue[BrokerWork] = asyncio.Queue()
+        self._is_writing = False
         self._broker_has_room = asyncio.Event()
         self._broker_has_room.set()
         self._link: Link | None = None
@@ -203,14 +204,17 @@ class Runner:
                     self._say_audio(audio)
                 case SendAudio(audio, str(channel)):
                     self._say(add_channel_audio(channel, audio))
-                case Acknowledge():
-                    self._give_broker(output)
+                case Acknowledge(tag):
+                    self._queue.acknowledge(tag)
                 case _:
                     self._observer.saw(output)
                     self._perform_rarely(output)
 
     def _perform_rarely(self, output: Output) -> None:
         match output:
+            case Publish(confirm=False) if not self._is_writing and self._broker_work.empty():
+                self._publisher.tell(output, self._observer.sending(output))
+                self._note_published(output)
             case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
                 self._give_broker(output)
             case Finish(outcome):
@@ -264,29 +268,34 @@ class Runner:
     async def _work_for_broker(self) -> None:
         while True:
             work = await self._broker_work.get()
+            self._is_writing = True
             async with answered(self._broker_timeout):
                 await self._do(work)
+            self._is_writing = False
             if self._broker_work.qsize() < MAX_UNPUBLISHED:
                 self._broker_has_room.set()
 
     async def _do(self, work: BrokerWork) -> None:
         match work:
+            case Publish(confirm=False) as publish:
+                self._publisher.tell(publish, self._observer.sending(publish))
+                self._note_published(publish)
             case Publish() as publish:
                 await self._publisher.publish(publish, self._observer.sending(publish))
-                if self._observer.published(publish):
-                    self._queue.divert(self._deliver_sample)
-                if publish.confirm:
-                    self._deliver(Published(publish.seq))
+                self._note_published(publish)
+                self._deliver(Published(publish.seq))
             case SaveCheckpoint(seq, checkpoint):
                 await self._publisher.save(checkpoint)
                 self._deliver(Published(seq))
             case SaveMemo(memo):
                 await self._queue.keep_memo(memo)
-            case Acknowledge(tag):
-                await self._queue.acknowledge(tag)
             case DeadLetter(tag, code, reason):
                 await self._queue.dead_letter(tag, code, reason)
                 self._deliver(DeadLettered(tag))
+
+    def _note_published(self, publish: Publish) -> None:
+        if self._observer.published(publish):
+            self._queue.divert(self._deliver_sample)
 
     # -- the upstream ----------------------------------------------------------------------------
 

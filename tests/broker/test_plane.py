@@ -6,7 +6,10 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
+from pamqp import commands as spec
+from pamqp.common import FieldValue
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import proxying, through
 
@@ -84,3 +87,40 @@ async def test_goodbye_of_a_channel_is_said_once_however_slow_the_broker(
         await other.queue_declare(exclusive=True)
         assert not plane.is_lost
     assert [one.message for one in caplog.records if one.name == "aiormq.channel"] == []
+
+
+async def test_events_are_confirmed_refused_or_returned_as_the_client_would_tell(
+    namespace: Namespace,
+) -> None:
+    """By the short way: also a body of several frames, and behind what nobody waits for."""
+    properties = spec.Basic.Properties(message_id="one/1/1")
+    large = bytes(range(256)) * 2000
+    async with asyncio.timeout(30), open_plane(settings(namespace.url)) as plane:
+        channel = await plane.channel()
+        await channel.queue_declare("whole", exclusive=True)
+        full: dict[str, FieldValue] = {"x-max-length": 0, "x-overflow": "reject-publish"}
+        await channel.queue_declare("full", exclusive=True, arguments=full)
+        channel.tell(b"first", properties, exchange="", routing_key="whole")
+        channel.tell(b"lost", properties, exchange="", routing_key="missing")
+        await channel.publish(large, properties, exchange="", routing_key="whole", mandatory=True)
+        with pytest.raises(PublishError):
+            await channel.publish(b"", properties, exchange="", routing_key="none", mandatory=True)
+        with pytest.raises(DeliveryError):
+            await channel.publish(b"", properties, exchange="", routing_key="full")
+        await channel.publish(b"last", properties, exchange="", routing_key="whole")
+        received: list[DeliveredMessage] = []
+        has_all = asyncio.Event()
+
+        def receive(message: DeliveredMessage) -> None:
+            received.append(message)
+            if message.body == b"last":
+                channel.acknowledge(message.delivery_tag or 0)
+                has_all.set()
+
+        await channel.consume("whole", receive)
+        await has_all.wait()
+        await close_quietly(channel)
+        with pytest.raises(ChannelInvalidStateError):
+            channel.tell(b"late", properties, exchange="", routing_key="whole")
+        assert not plane.is_lost
+    assert [message.body for message in received] == [b"first", large, b"last"]

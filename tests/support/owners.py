@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiormq.abc import AbstractChannel
 from tests.support.relay import Relay, relaying
 from tests.support.speaker import start_of
 
 from speechmq.broker import topology
+from speechmq.broker.channel import Channel
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
 from speechmq.broker.replies import Answers
@@ -31,7 +31,7 @@ NAMES = Names()
 class ByHand:
     """Does what admission does, step by step."""
 
-    channel: AbstractChannel
+    channel: Channel
 
     async def admit(self, stream_id: str, *, claims: int = 1, **config: Any) -> StreamTopology:
         return await self.admit_start(start_of(stream_id, **config), claims=claims)

@@ -15,6 +15,7 @@ from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
+from .channel import Channel
 from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, fail_when_closed, translated
 from .seats import HEADER
@@ -61,7 +62,7 @@ class Claim:
 class Claims:
     """This worker's claims: at most as many as the channel's prefetch."""
 
-    def __init__(self, channel: AbstractChannel, names: Names) -> None:
+    def __init__(self, channel: Channel, names: Names) -> None:
         self._channel = channel
         self._names = names
         self._consumer_tag = ""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
@@ -25,6 +24,7 @@ from ..session.events import (
 )
 from ..session.outputs import Publish
 from ..telemetry.logs import get_logger
+from .channel import Channel
 from .checkpoints import write_checkpoint
 from .plane import translated
 
@@ -36,7 +36,7 @@ class EventPublisher:
 
     def __init__(
         self,
-        channel: AbstractChannel,
+        channel: Channel,
         names: Names,
         stream_id: str,
         *,
@@ -61,22 +61,26 @@ class EventPublisher:
             if publish.checkpoint is not None:
                 # Confirmed before anybody is told: a broker that is killed in between, and keeps
                 # the one without the other, would have the successor say it in other words.
-                await self._publish(body, "", self._state, properties)
+                await self._channel.publish(
+                    body, properties, exchange="", routing_key=self._state, mandatory=True
+                )
             try:
-                await self._publish(body, self._exchange, key, properties)
+                await self._channel.publish(
+                    body, properties, exchange=self._exchange, routing_key=key
+                )
             except DeliveryError:
                 log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
-    async def _publish(
-        self, body: bytes, exchange: str, key: str, properties: spec.Basic.Properties
-    ) -> None:
-        await self._channel.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=key,
-            properties=properties,
-            mandatory=not exchange,
-        )
+    def tell(self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        """An event that the next one makes up for: nobody waits for the broker to have it.
+
+        Raises ``BrokerLost``.
+        """
+        properties, key = self._properties(publish, headers), routing_key(publish.event)
+        with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
+            self._channel.tell(
+                encode(publish.event), properties, exchange=self._exchange, routing_key=key
+            )
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerLost``."""

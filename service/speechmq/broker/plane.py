@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, NoReturn, cast
+from typing import NoReturn
 
 import aio_pika.abc
 import aiormq
-from aiormq.abc import AbstractChannel, AbstractConnection, TimeoutType
+from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError
-from pamqp import commands as spec
-from pamqp.base import Frame
-from pamqp.constants import REPLY_SUCCESS
 from yarl import URL
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
+from .channel import Channel
 
 # Seconds for which the broker may leave the goodbye of a channel unanswered, or of a connection.
 CHANNEL_CLOSE_TIMEOUT, CONNECTION_CLOSE_TIMEOUT = 60.0, 5.0
@@ -57,18 +55,6 @@ async def answered(seconds: float) -> AsyncIterator[None]:
         ) from error
 
 
-class PatientChannel(aiormq.Channel):
-    """Waits for the answer to each question, whoever no longer does.
-
-    The client says goodbye as soon as somebody who asked is cancelled. Where the broker says it at
-    the same time, because it refuses, RabbitMQ takes the answer to its own for a frame of a channel
-    that was never opened, and closes the connection.
-    """
-
-    async def rpc(self, frame: Frame, timeout: TimeoutType = None) -> Any:  # noqa: ASYNC109  # the client's own
-        return await asyncio.shield(asyncio.ensure_future(super().rpc(frame, timeout)))
-
-
 class PlainConnection(aiormq.Connection):
     """Answers the broker whenever it closes a channel.
 
@@ -80,13 +66,12 @@ class PlainConnection(aiormq.Connection):
     FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
     _newest_number = 0
 
-    async def open_channel(self, *, confirms: bool) -> PatientChannel:
-        """As ``channel``, where a returned message is an error. Raises ``RuntimeError`` if the
-        connection is closed."""
+    async def open_channel(self, *, confirms: bool) -> Channel:
+        """Raises ``RuntimeError`` if the connection is closed, or has no room for another."""
         if self.is_closed:
             raise RuntimeError(f"{self!r} is closed")
         number = self._free_number()
-        channel = PatientChannel(self, number, publisher_confirms=confirms, on_return_raises=True)
+        channel = Channel(self, number, confirms=confirms)
         self.channels[number] = channel
         await channel.open()
         return channel
@@ -110,9 +95,7 @@ class DataPlane:
     def __init__(self, connection: PlainConnection) -> None:
         self._connection = connection
 
-    async def channel(
-        self, *, prefetch: int | None = None, confirms: bool = True
-    ) -> AbstractChannel:
+    async def channel(self, *, prefetch: int | None = None, confirms: bool = True) -> Channel:
         """A channel with publisher confirms, where a returned message is an error.
 
         One that nothing is published on needs no confirms, and is open a round trip sooner.
@@ -172,7 +155,7 @@ def _why(closing: asyncio.Future[object]) -> str:
     return repr(error) if error else "the connection is gone"
 
 
-async def close_quietly(channel: AbstractChannel) -> None:
+async def close_quietly(channel: Channel) -> None:
     """Closes without a cancel before it, so that unacknowledged messages return in order.
 
     The channel may be gone already, alone or with its connection. The client's own ``close`` says
@@ -189,11 +172,9 @@ async def close_quietly(channel: AbstractChannel) -> None:
         await disconnect(channel.connection)
 
 
-async def _say_goodbye(channel: AbstractChannel) -> None:
-    """Its answer closes the channel, which is all that a question on it can tell."""
-    goodbye = spec.Channel.Close(reply_code=REPLY_SUCCESS, class_id=0, method_id=0)
+async def _say_goodbye(channel: Channel) -> None:
     with suppress(BrokerLost), translated("closing a channel"):
-        await cast("aiormq.Channel", channel).rpc(goodbye)
+        await channel.say_goodbye()
 
 
 async def disconnect(

@@ -14,6 +14,7 @@ from speechmq_schemas import Names
 from ..errors import BrokerLost, QueueGone
 from ..session.inputs import Delivered
 from ..session.memo import Memo
+from .channel import Channel
 from .dead_letters import Letter, bury, cut
 from .deliveries import read_delivery
 from .memos import write_memo
@@ -29,7 +30,7 @@ class StreamQueue:
     of one with more than ``max_bytes`` its beginning.
     """
 
-    channel: AbstractChannel
+    channel: Channel
     topology: StreamTopology
     dead: str
     max_bytes: int
@@ -46,7 +47,7 @@ class StreamQueue:
         name = self.topology.stream.name
         try:
             with translated(f"consuming {name}"):
-                await self.channel.basic_consume(name, self._on_message)  # type: ignore[arg-type]
+                await self.channel.consume(name, self._on_message)
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelNotFoundEntity):
                 raise QueueGone(f"{name} does not exist") from error
@@ -84,10 +85,10 @@ class StreamQueue:
         """Raises ``BrokerLost`` when the queue or the channel is gone."""
         await fail_when_closed(self.channel, f"the consumer of {self.topology.stream.name}")
 
-    async def acknowledge(self, tag: int) -> None:
-        """Acknowledges every delivery up to ``tag``."""
+    def acknowledge(self, tag: int) -> None:
+        """Acknowledges every delivery up to ``tag``. Raises ``BrokerLost``."""
         with translated(f"acknowledging audio of {self.topology.stream.name}"):
-            await self.channel.basic_ack(tag, multiple=True)
+            self.channel.acknowledge(tag)
         self._acknowledged = tag
         while self._recent and (oldest := next(iter(self._recent))) <= tag:
             del self._recent[oldest]

@@ -60,7 +60,9 @@ class Intake:
         self.timeline = Timeline({track: checkpoint.mark(track).position for track in spec.tracks})
         self.channels = Channels(spec, checkpoint)
         self.settlement = Settlement()
-        self.totals: Totals = checkpoint.totals
+        self.chunks = checkpoint.totals.chunks
+        self.duplicates = checkpoint.totals.duplicates
+        self.gap_samples = checkpoint.totals.gap_samples
         self.end: End | None = None
         self.overrides = Overrides(memo.overrides)
         self.tells_speakers_from = memo.tells_speakers_from
@@ -88,7 +90,7 @@ class Intake:
         if place in (Place.DUPLICATE, Place.LATE):
             self.settlement.close(delivery.tag)
             if delivery.seq >= self._first_seq:
-                self.totals = replace(self.totals, duplicates=self.totals.duplicates + 1)
+                self.duplicates += 1
         return place
 
     def place_ready(self) -> Iterator[Refusal | Damage]:
@@ -145,7 +147,7 @@ class Intake:
     def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
-            return self._refuse(replace(delivery, channel=None), self._mean_samples, *fault)
+            return self._refuse(delivery.without_channel(), self._mean_samples, *fault)
         if reason := self._excess_of(delivery):
             return self._refuse(delivery, self._mean_samples, "too_large", reason)
         decoding.begin(delivery)
@@ -168,14 +170,14 @@ class Intake:
         if is_done and self._ending is not None:
             yield from self._end_with(self._ending)
         elif is_done:
-            self.totals = replace(self.totals, chunks=self.totals.chunks + 1)
+            self.chunks += 1
 
     @property
     def _mean_samples(self) -> int:
         """What a chunk of a file was decoded to so far, on average."""
-        chunks = self.totals.chunks
+        chunks = self.chunks
         position = self._decoding.position if self._decoding is not None else 0
-        return (position - self.totals.gap_samples) // chunks if chunks else 0
+        return (position - self.gap_samples) // chunks if chunks else 0
 
     def let_go_before(self, seq: int) -> None:
         """A successor that begins with an earlier message must not be counted on any more."""
@@ -218,7 +220,7 @@ class Intake:
             return self._refuse(delivery, samples, "bad_size", self._partial_sample(delivery))
         if samples > self._spec.samples(self._limits.max_chunk):
             return self._refuse(delivery, samples, "too_large", self._too_large(samples))
-        self.totals = replace(self.totals, chunks=self.totals.chunks + 1)
+        self.chunks += 1
         self._typical_samples = samples or self._typical_samples
         self.channels.heard(delivery.channel, delivery.seq)
         self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
@@ -323,7 +325,7 @@ class Intake:
         step = self._spec.sample_rate
         silence = self._spec.silence_byte * (step * self._frame_bytes)
         self.timeline.place_gap(gap, silence, step, entry)
-        self.totals = replace(self.totals, gap_samples=self.totals.gap_samples + samples)
+        self.gap_samples += samples
 
     def release(self, seq: int) -> None:
         """Settles the deliveries before ``seq`` whose audio was sent."""
@@ -343,11 +345,11 @@ class Intake:
             if piece.gap:
                 gaps.setdefault((piece.seq, piece.track), piece.gap)
         kept = tuple(gaps.values())[:REMEMBERED_GAPS]
-        totals = replace(
-            self.totals,
+        totals = Totals(
+            chunks=self.chunks - sum(is_chunk(piece) for piece in pieces),
+            duplicates=self.duplicates,
             finals=sum(one.finals for one in said.values()),
-            chunks=self.totals.chunks - sum(is_chunk(piece) for piece in pieces),
-            gap_samples=self.totals.gap_samples - sum(gap.end - gap.start for gap in kept),
+            gap_samples=self.gap_samples - sum(gap.end - gap.start for gap in kept),
         )
         next_seq = pieces[0].seq if pieces else self._next_seq
         starts = self.timeline.starts(pieces)

@@ -225,17 +225,17 @@ class Journal:
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:
         """The stream's last word. Everything is final now, also what no final's end reached."""
-        totals, seconds = self._intake.totals, self._spec.seconds
+        intake, seconds = self._intake, self._spec.seconds
         width = self._spec.width
         received = sum(one.position for one in self.timeline.tracks.values())
         ended = StreamEnded(
             self._spec.stream_id,
             reason,
             received_seconds=seconds(received * width),
-            finalised_seconds=seconds((received - totals.gap_samples) * width),
-            gap_seconds=seconds(totals.gap_samples * width),
-            chunks=totals.chunks,
-            duplicates=totals.duplicates,
+            finalised_seconds=seconds((received - intake.gap_samples) * width),
+            gap_seconds=seconds(intake.gap_samples * width),
+            chunks=intake.chunks,
+            duplicates=intake.duplicates,
             finals=self.finals,
         )
         self.publish_state(ended)

@@ -91,11 +91,13 @@ class Lifecycle:
 
     def _pump(self, now: float) -> None:
         """Sends what the window has room for; behind the last chunk, the end."""
-        if self.state is not State.STREAMING:
+        is_last = self._intake.end is not None
+        has_news = is_last or self._intake.timeline.next_unsent is not None
+        if self.state is not State.STREAMING or not has_news:
             return
         session = self._succession.live
         was_idle = not session.under_way
-        for sendable in session.sendable(now, is_last=self._intake.end is not None):
+        for sendable in session.sendable(now, is_last=is_last):
             if isinstance(sendable, SendAudio):
                 self._emit(sendable)
             else:
@@ -103,7 +105,7 @@ class Lifecycle:
         if was_idle and session.under_way:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         self._watch_held(session.held_until, now)
-        if self._intake.end is not None and session.has_sent_all:
+        if is_last and session.has_sent_all:
             self._end_audio(now)
 
     def _watch_held(self, held_until: float | None, now: float) -> None:

@@ -81,4 +81,4 @@ class Order:
         del self._gaps[:-REMEMBERED_GAPS]
 
     def _was_given_up(self, seq: int) -> bool:
-        return any(gap.first_seq <= seq <= gap.last_seq for gap in self._gaps)
+        return bool(self._gaps) and any(one.first_seq <= seq <= one.last_seq for one in self._gaps)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+import msgspec
+
 from .checkpoint import Checkpoint
 from .commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .events import Event
@@ -64,8 +66,7 @@ class SendCommand:
     command: ChangeConfig | ForceUtterance | TellSpeakers
 
 
-@dataclass(frozen=True, slots=True)
-class SendAudio:
+class SendAudio(msgspec.Struct, frozen=True, gc=False):
     audio: bytes
     channel: str | None = None
 

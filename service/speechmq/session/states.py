@@ -23,6 +23,8 @@ from .inputs import Input
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # by identity, as they compare; that of Enum takes its time
+
     CONNECTING = "connecting"
     STARTING = "starting"
     STREAMING = "streaming"

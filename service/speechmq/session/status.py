@@ -30,7 +30,7 @@ def status_of(stream: Stream) -> Status:
         received += position
         finalised += final_until
         to_come += intake.timeline.gap_samples_after(final_until, track)
-    gaps = intake.totals.gap_samples * spec.width
+    gaps = intake.gap_samples * spec.width
     return Status(
         stream.state,
         received=spec.seconds(received),

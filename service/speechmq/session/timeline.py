@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
+import msgspec
+
 from .checkpoint import Entry, Gap
 from .commands import CloseChannel, Command
 from .spec import Track
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """Samples ``start`` to ``end`` of a ``track``, or a ``command`` between two samples.
 
     Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
@@ -132,7 +133,9 @@ class Timeline:
     def next_audio(self, samples: int) -> list[Piece]:
         """What is unsent of one track up to the next command or piece of another: ``samples`` at
         most, but one piece at least."""
-        first = next(iter(self._unsent))
+        first = self._unsent[0]
+        if len(self._unsent) == 1:
+            return [first]
         most = first.start + samples
 
         def belongs(piece: Piece) -> bool:

@@ -8,6 +8,8 @@ from enum import Enum
 class Timer(Enum):
     """What a deadline is about."""
 
+    __hash__ = object.__hash__  # by identity, as they compare; that of Enum takes its time
+
     START = "start"
     RETRY = "retry"
     HOLE = "hole"

@@ -80,7 +80,7 @@ class Gauge:
 
     def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
         stream, seconds = self.stream, self.stream.spec.seconds
-        timeline, totals = stream.intake.timeline, stream.intake.totals
+        intake, timeline = stream.intake, stream.intake.timeline
         width, extents = stream.spec.width, timeline.tracks
         starts = timeline.starts(timeline.pieces)
         sent = sum(one.sent for one in extents.values()) * width
@@ -100,7 +100,7 @@ class Gauge:
             unacknowledged=seconds(unacknowledged),
             unacknowledged_bytes=unacknowledged * stream.spec.sample_bytes,
             unacknowledged_age=self._waits.of(self._deliveries.unsettled()[0], now),
-            duplicates=totals.duplicates - self._duplicates,
+            duplicates=intake.duplicates - self._duplicates,
             retries=stream.retries,
         )
 
@@ -112,7 +112,7 @@ class Gauge:
 
     @property
     def _gaps_since(self) -> int:
-        return (self.stream.intake.totals.gap_samples - self._gaps) * self.stream.spec.width
+        return (self.stream.intake.gap_samples - self._gaps) * self.stream.spec.width
 
     @property
     def _lag(self) -> float:

@@ -272,7 +272,11 @@ async def test_input_is_dealt_with_before_its_callback_returns() -> None:
 async def test_fault_of_the_core_is_the_streams_own_and_not_of_who_brought_the_input() -> None:
     stream = TimedStream({}, lambda: 0.0)
     _, queue, running = await started(stream)
-    stream.receive = lambda *_: {}[""]  # type: ignore[assignment,method-assign]
+
+    def fail(_received: Input, _now: float) -> list[Output]:
+        raise KeyError
+
+    stream.receive = fail  # type: ignore[assignment,method-assign]
     queue.deliver(ChunkDelivered(1, 1, b"audio"))
     with pytest.raises(KeyError):
         await running

@@ -21,7 +21,7 @@ from aiormq.exceptions import (
 from pamqp import commands as spec
 from pamqp.common import FieldValue
 
-from speechmq.broker.plane import close_quietly, translated
+from speechmq.broker.plane import translated
 from speechmq.broker.topology import Topology, merged, topologies
 from speechmq.errors import BrokerError
 from speechmq.settings import BrokerSettings
@@ -147,7 +147,7 @@ async def _refusal(connection: AbstractConnection, probe: Probe) -> str | None:
         except (ChannelPreconditionFailed, ChannelNotFoundEntity):
             return None
         finally:
-            await close_quietly(channel)
+            await channel.close()
     return None
 
 

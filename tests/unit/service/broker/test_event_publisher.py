@@ -21,8 +21,14 @@ class UnconfirmedChannel:
         self.published: list[tuple[str, str, bool]] = []
         self.confirm = asyncio.Event()
 
-    async def basic_publish(
-        self, _body: bytes, *, exchange: str, routing_key: str, mandatory: bool, **_: Any
+    async def publish(
+        self,
+        _body: bytes,
+        _properties: object,
+        *,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = False,
     ) -> None:
         self.published.append((exchange, routing_key, mandatory))
         await self.confirm.wait()

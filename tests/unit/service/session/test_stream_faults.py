@@ -103,7 +103,7 @@ def test_redelivery_to_a_successor_is_not_counted_as_a_duplicate_of_the_publishe
     left = Checkpoint(next_seq=3, position=2 * CHUNK, watermark=0.2, totals=Totals(2, 0, 1))
     stream = started_stream(checkpoint=left)
     drive(stream, chunk(1), chunk(2), chunk(3))
-    assert stream.intake.totals.duplicates == 0
+    assert stream.intake.duplicates == 0
 
 
 # -- the end of an idle stream ---------------------------------------------------------------------

@@ -1,0 +1,156 @@
+"""The client's channel, with shorter ways for what goes over it with every chunk of audio.
+
+What aiormq does for a message by tasks, locks and futures of its own is done here in the callback
+that reads it, or in the call that writes it; all else is the client's. Knows nothing of streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiormq
+from aiormq.abc import AbstractConnection, ChannelFrame, DeliveredMessage, TimeoutType
+from aiormq.channel import Returning
+from aiormq.exceptions import ChannelInvalidStateError
+from pamqp import commands as spec
+from pamqp.base import Frame
+from pamqp.body import ContentBody
+from pamqp.constants import REPLY_SUCCESS
+from pamqp.frame import FrameTypes
+from pamqp.header import ContentHeader
+
+Receive = Callable[[DeliveredMessage], None]
+
+
+class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
+    """What the connection reads for a channel. Puts deliveries to ``receivers`` together, by their
+    consumer tags, and keeps the rest for the client."""
+
+    def __init__(self, channel: Channel, receivers: dict[str, Receive]) -> None:
+        super().__init__()
+        self._channel = channel
+        self._receivers = receivers
+        self._receive: Receive | None = None
+        self._delivery: spec.Basic.Deliver
+        self._header: ContentHeader
+        self._parts: list[bytes] = []
+        self._missing = 0
+
+    async def put(self, item: tuple[int, FrameTypes]) -> None:
+        if not self._take(item[1]):
+            self.put_nowait(item)
+
+    def _take(self, frame: FrameTypes) -> bool:
+        """A method, a header and the body's parts follow each other; no other frame of the channel
+        comes between."""
+        if isinstance(frame, spec.Basic.Deliver):
+            self._delivery = frame
+            self._receive = self._receivers.get(frame.consumer_tag or "")
+            return self._receive is not None
+        if self._receive is None:
+            return False
+        if isinstance(frame, ContentHeader):
+            self._header, self._missing = frame, frame.body_size or 0
+        elif isinstance(frame, ContentBody):
+            self._parts.append(frame.value)
+            self._missing -= len(frame.value)
+        if self._missing <= 0:
+            self._pass_on(self._receive)
+        return True
+
+    def _pass_on(self, receive: Receive) -> None:
+        parts, self._parts, self._receive = self._parts, [], None
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        receive(DeliveredMessage(self._delivery, self._header, body, self._channel))
+
+
+class Channel(aiormq.Channel):
+    """One of a ``PlainConnection``, which opens it. A message that is returned is an error."""
+
+    def __init__(self, connection: AbstractConnection, number: int, *, confirms: bool) -> None:
+        super().__init__(connection, number, publisher_confirms=confirms, on_return_raises=True)
+        self._receivers: dict[str, Receive] = {}
+        self._nobody = Returning(loop=connection.loop)
+        self._is_leaving = False
+        # Its reader has not begun yet.
+        self.frames = Inbox(self, self._receivers)
+
+    async def rpc(self, frame: Frame, timeout: TimeoutType = None) -> Any:  # noqa: ASYNC109  # the client's own
+        """Waits for the answer to each question, whoever no longer does.
+
+        The client says goodbye as soon as somebody who asked is cancelled. Where the broker says it
+        at the same time, because it refuses, RabbitMQ takes the answer to its own for a frame of a
+        channel that was never opened, and closes the connection.
+        """
+        return await asyncio.shield(asyncio.ensure_future(super().rpc(frame, timeout)))
+
+    async def say_goodbye(self) -> None:
+        """Its answer closes the channel, which is all that the caller hears of it: as an error."""
+        self._is_leaving = True
+        await self.rpc(spec.Channel.Close(reply_code=REPLY_SUCCESS, class_id=0, method_id=0))
+
+    async def consume(self, queue: str, receive: Receive) -> None:
+        """``receive`` is called for each message, in order, by whoever reads the connection: it
+        must neither block nor raise."""
+        tag = f"{len(self._receivers)}"
+        self._receivers[tag] = receive
+        await self.basic_consume(queue, receive, consumer_tag=tag)  # type: ignore[arg-type]
+
+    def acknowledge(self, tag: int) -> None:
+        """Every delivery up to ``tag``; nobody answers that."""
+        self._write([spec.Basic.Ack(delivery_tag=tag, multiple=True)])
+
+    async def publish(
+        self,
+        body: bytes,
+        properties: spec.Basic.Properties,
+        *,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = False,
+    ) -> None:
+        """Returns when the broker has it. Raises ``DeliveryError`` for a queue that refuses it, and
+        ``PublishError`` if it is mandatory, has a ``message_id`` and there is no queue for it."""
+        confirmation = self.create_future()
+        tag = self._send(body, properties, exchange, routing_key, mandatory=mandatory)
+        self.confirmations[tag] = confirmation
+        message_id = properties.message_id or ""
+        if mandatory:
+            self.message_id_delivery_tag[message_id] = tag
+        try:
+            await confirmation
+        finally:
+            self.message_id_delivery_tag.pop(message_id, None)
+
+    def tell(
+        self, body: bytes, properties: spec.Basic.Properties, *, exchange: str, routing_key: str
+    ) -> None:
+        """Publishes what may be lost: nobody waits for the broker to have it."""
+        tag = self._send(body, properties, exchange, routing_key)
+        self.confirmations[tag] = self._nobody
+
+    def _send(
+        self,
+        body: bytes,
+        properties: spec.Basic.Properties,
+        exchange: str,
+        routing_key: str,
+        *,
+        mandatory: bool = False,
+    ) -> int:
+        """The tag that the broker's confirm will bear."""
+        largest = self.max_content_size
+        method = spec.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory)
+        header = ContentHeader(properties=properties, body_size=len(body))
+        parts = [ContentBody(body[at : at + largest]) for at in range(0, len(body), largest)]
+        self._write([method, header, *parts])
+        self.delivery_tag += 1
+        return self.delivery_tag
+
+    def _write(self, frames: Sequence[Frame | ContentHeader | ContentBody]) -> None:
+        """Behind a goodbye the broker takes any frame for an offence of the whole connection."""
+        if self.is_closed or self._is_leaving:
+            raise ChannelInvalidStateError(f"{self!r} is closed")
+        self.write_queue.put_nowait(ChannelFrame.marshall(self.number, frames))
