@@ -181,9 +181,11 @@ class ControlPlane:
 
     def _tell_of(self, error: BrokerLost, raw: IncomingMessage) -> None:
         """Aloud for the first message only: thousands may wait for the same broker."""
-        tell = log.debug if self._is_giving_back else log.warning
+        if self._is_giving_back:
+            log.debug("message_given_back", type=raw.type, **describe(error))
+        else:
+            log.warning("message_given_back", type=raw.type, **describe(error))
         self._is_giving_back = True
-        tell("message_given_back", type=raw.type, **describe(error))
 
     async def _work_on(
         self,
