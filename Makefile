@@ -7,7 +7,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 # The published AsyncAPI description of the API: the emulator is checked against it, too.
 ASYNCAPI ?=
-BROKER_TESTS ?= tests/broker tests/e2e
+BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
 .PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry alerts compose-test helm-test audit sbom lint format sample clean

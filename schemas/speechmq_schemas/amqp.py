@@ -82,6 +82,8 @@ class AmqpMessage:
     message_id: str | None = None
     correlation_id: str | None = None
     reply_to: str | None = None
+    user_id: str | None = None
+    """Who published it, which RabbitMQ has checked where it is set."""
 
 
 @dataclass(frozen=True, slots=True)

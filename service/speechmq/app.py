@@ -26,6 +26,8 @@ from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
 from .broker.plane import DataPlane, open_plane, translated
+from .broker.replies import Answers
+from .broker.seats import seats_of
 from .broker.side_channel import SideChannel
 from .broker.status import UnownedStatus, worker_name
 from .broker.topology import declare, topologies
@@ -172,14 +174,14 @@ class Worker:
         names, name = Names(self._settings.broker.namespace), worker_name()
         channel = await plane.channel()
         await self._declare(channel, names)
-        side = SideChannel(self._settings.broker)
+        side, answers = SideChannel(self._settings.broker), Answers(self._settings.broker)
         upstream = Upstream(self._settings.upstream, self._clock)
         self._lookout.accounts = upstream.accounts
-        control = self._control(plane, side, names, upstream)
+        control = self._control(plane, side, answers, names, upstream)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
             plane,
-            side,
+            answers,
             claims,
             upstream,
             self._settings,
@@ -191,6 +193,7 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(side.keep()),
+                    tasks.create_task(answers.keep()),
                     tasks.create_task(self._tell_when_lost(control.fail_when_lost())),
                     tasks.create_task(self._note_when_closed(claims)),
                     tasks.create_task(self._drain_when_stopping(manager)),
@@ -249,14 +252,29 @@ class Worker:
             raise
 
     def _control(
-        self, plane: DataPlane, side: SideChannel, names: Names, upstream: Upstream
+        self,
+        plane: DataPlane,
+        side: SideChannel,
+        answers: Answers,
+        names: Names,
+        upstream: Upstream,
     ) -> ControlPlane:
-        wait = self._settings.session.early_wait
-        early = EarlyAudio(side, names, wait=wait, clock=time.time)
-        admission = Admission(plane, self._settings.broker, upstream.access, self._lookout.observer)
-        unowned = UnownedStatus(plane, side, names)
-        keys = KeyRequests(side, names, upstream.temporary_key)
-        return ControlPlane(self._settings, admission, early, unowned, keys)
+        """What answers strangers may cost ``answers`` its connection, and no early audio."""
+        session = self._settings.session
+        early = EarlyAudio(
+            side,
+            names,
+            wait=session.early_wait,
+            clock=time.time,
+            max_bytes=session.max_chunk_bytes,
+        )
+        seats = seats_of(plane, self._settings, self._clock)
+        admission = Admission(
+            plane, self._settings.broker, upstream.access, seats, self._lookout.observer
+        )
+        unowned = UnownedStatus(plane, answers, names)
+        keys = KeyRequests(answers, names, upstream.temporary_key)
+        return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

@@ -15,7 +15,7 @@ from speechmq_schemas import ContractError, Names, StartStream
 
 from .broker.claims import Claim, Claims
 from .broker.plane import DataPlane
-from .broker.side_channel import SideChannel
+from .broker.replies import Answers
 from .broker.status import StatusDesk
 from .errors import BrokerLost
 from .settings import Settings
@@ -30,13 +30,14 @@ log = get_logger(__name__)
 class Manager:
     """Runs streams on one data plane for as long as the plane lives.
 
-    ``side`` is kept by its maker; answers about streams go that way. ``name`` is of the plane.
+    ``answers`` are kept by their maker; what streams are asked is answered that way. ``name`` is of
+    the plane.
     """
 
     def __init__(  # noqa: PLR0913  # by name, and few are given outside of tests
         self,
         plane: DataPlane,
-        side: SideChannel,
+        answers: Answers,
         claims: Claims,
         upstream: Upstream,
         settings: Settings,
@@ -48,7 +49,7 @@ class Manager:
         observer: Observer | None = None,
     ) -> None:
         self._plane = plane
-        self._side = side
+        self._answers = answers
         self._name = name
         self._claims = claims
         self._observer = observer or Observer()
@@ -77,7 +78,7 @@ class Manager:
         lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
         """
         names = Names(self._settings.broker.namespace)
-        desk = await StatusDesk.open(self._plane, self._side, names, self._name)
+        desk = await StatusDesk.open(self._plane, self._answers, names, self._name)
         self._surroundings = self._surround(desk=desk)
         async with asyncio.TaskGroup() as tasks:
             watchers = [

@@ -78,6 +78,8 @@ class SessionSettings(Section):
     """A message whose `seq` lies further ahead is refused"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0
     """Audio that one message may carry"""
+    max_chunk_bytes: Annotated[int, Field(ge=4096, le=16 * 1024 * 1024)] = 1024 * 1024
+    """And bytes; a larger message of a stream is refused, and its copy cut to 4 KiB"""
     max_gap: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Longest silence in a gap's place"""
     idle_timeout: Seconds = 300.0
@@ -100,9 +102,22 @@ class SessionSettings(Section):
     """A stream without audio for this long gives its session up until more comes; `null`: never"""
     speakers_every: Seconds = 30.0
     """Between questions for the voices told apart, so that a later session knows them"""
+    max_message_rate: Annotated[float, Field(ge=50)] = 1000.0
+    """Messages of one stream a second, a refused one counting as ten; more are read later"""
+    max_byte_rate: Annotated[float, Field(ge=100_000)] = 8_000_000.0
+    """Bytes of one stream a second; more are read later"""
+    rate_burst: Seconds = 10.0
+    """A stream that has kept below both rates may send what they give in this time at once"""
 
     def limits(self) -> Limits:
         return Limits(**self.model_dump())
+
+
+class LimitsSettings(Section):
+    """What one publisher may have."""
+
+    streams_per_user: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Streams at once of one RabbitMQ user, over all workers; starts then need AMQP's `user_id`"""
 
 
 class WorkerSettings(Section):
@@ -191,6 +206,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     session: SessionSettings = SessionSettings()
+    limits: LimitsSettings = LimitsSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()

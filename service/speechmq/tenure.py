@@ -21,6 +21,7 @@ from .broker.event_publisher import EventPublisher
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
 from .broker.plane import DataPlane, answered, close_quietly
+from .broker.seats import seats_of
 from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
 from .broker.topology import StreamTopology, per_stream
@@ -101,6 +102,7 @@ class Tenure:
         self._jitter = surroundings.jitter
         self.observer = surroundings.observer.claimed(start.stream_id)
         self._names = Names(surroundings.settings.broker.namespace)
+        self._seats = seats_of(self._plane, self._settings, self._clock)
         self._runner: Runner | None = None
         self._met_owner = False
         self._draining: str | None = None
@@ -119,6 +121,8 @@ class Tenure:
             return self._judge_other_owner()
         verdict = await self._run_to_verdict(opening.result())
         async with self._answered():
+            if self._claim.seat and not isinstance(verdict, Returned):
+                await self._seats.free(self._claim.seat, self._stream_id)
             await self._desk.leave(self._stream_id)
             await disown(self._plane, self._names, self._stream_id)
         return verdict
@@ -194,10 +198,12 @@ class Tenure:
         return Returned() if outcome is Outcome.DETACHED else Settled()
 
     async def _open_queue(self) -> StreamQueue:
-        prefetch = self._settings.session.prefetch
+        session = self._settings.session
         async with self._answered():
-            channel = await self._plane.channel(prefetch=prefetch)
-        return StreamQueue(channel, self._topology(), self._names.dead)
+            channel = await self._plane.channel(prefetch=session.prefetch)
+        return StreamQueue(
+            channel, self._topology(), self._names.dead, max_bytes=session.max_chunk_bytes
+        )
 
     def _topology(self) -> StreamTopology:
         broker = self._settings.broker
@@ -269,6 +275,8 @@ class Tenure:
             await asyncio.sleep(self._settings.broker.stream_expires / RENEWALS)
             async with self._answered():
                 await queue.renew()
+                if self._claim.seat:
+                    await self._seats.hold(self._claim.seat, self._stream_id)
 
     async def _run_session(
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None

@@ -126,6 +126,8 @@ async def test_garbage_in_a_stream_is_dead_lettered_and_the_stream_goes_on(
         speaking(namespace.url) as speaker,
     ):
         await speaker.start("one")
+        # Else it may go the way of early audio, and come when the stream has ended.
+        await speaker.ears.wait_for(lambda: bool(speaker.ears.of("one", "StreamStarted")))
         next_seq = await speaker.say("one", numbers[:5], finish=False)
         for message, _ in garbage:
             await speaker.publish(message)

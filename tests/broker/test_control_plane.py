@@ -42,7 +42,7 @@ def control_plane(url: str) -> tuple[ControlPlane, StuckAdmission]:
     admission, unused = StuckAdmission(), object.__new__(EarlyAudio)
     nothing: Any = None
     settings = Settings(broker=BrokerSettings.model_validate({"url": url, "heartbeat": 1}))
-    return ControlPlane(settings, admission, unused, nothing, nothing), admission
+    return ControlPlane(settings, admission, unused, nothing, nothing, side=nothing), admission
 
 
 @asynccontextmanager

@@ -11,14 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import aio_pika
-import aiormq
 import pytest
-from aiormq.abc import ChannelFrame
 from pamqp import commands as spec
-from pamqp.body import ContentBody
-from pamqp.header import ContentHeader
 from tests.support.broker import Namespace
 from tests.support.owners import manager_on
+from tests.support.raw_messages import publish_raw
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 
@@ -28,6 +25,7 @@ from speechmq.broker import dead_letters, topology
 from speechmq.broker.admission import Admission
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
+from speechmq.broker.seats import seats_of
 from speechmq.errors import BrokerError
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
@@ -46,37 +44,6 @@ def is_clean(queues: dict[str, Any]) -> bool:
 
 def broker_settings(namespace: Namespace) -> BrokerSettings:
     return BrokerSettings.model_validate({"url": namespace.url})
-
-
-async def publish_raw(
-    namespace: Namespace,
-    properties: spec.Basic.Properties,
-    *,
-    exchange: str = "speechmq.in",
-    routing_key: str,
-    body: bytes = b"x",
-    replace: tuple[bytes, bytes] = (b"", b""),
-) -> None:
-    """Publishes what a publisher in another language can, and pamqp would not encode."""
-    connection = await aiormq.connect(namespace.url)
-    try:
-        channel: Any = await connection.channel(publisher_confirms=False)
-        frames: list[Any] = [
-            spec.Basic.Publish(exchange=exchange, routing_key=routing_key),
-            ContentHeader(properties=properties, body_size=len(body)),
-            ContentBody(body),
-        ]
-        drained = asyncio.get_running_loop().create_future()
-        frame = ChannelFrame.marshall(channel.number, frames, drain_future=drained)
-        payload = frame.payload.replace(*replace) if replace[0] else frame.payload
-        assert len(payload) == len(frame.payload)
-        await channel.write_queue.put(
-            ChannelFrame(payload=payload, should_close=False, drain_future=drained)
-        )
-        await drained
-        await channel.queue_declare(NAMES.dead, passive=True)  # everything before it has arrived
-    finally:
-        await connection.close()
 
 
 async def assert_stream_is_whole(speaker: Speaker, stream_id: str, within: float = 30.0) -> None:
@@ -115,7 +82,40 @@ def poisoned(message_type: str) -> dict[str, tuple[spec.Basic.Properties, tuple[
             spec.Basic.Properties(message_type=message_type, headers={"seq": 1, "QQQQQQ": 1}),
             (b"QQQQQQ", b"\xff\xfe\xff\xfe\xff\xfe"),
         ),
+        "property that is longer when it is replaced": (
+            spec.Basic.Properties(
+                message_type="Nonsense", correlation_id="Q" * 200, headers={"seq": 1}
+            ),
+            (b"Q" * 200, b"\xff" * 200),
+        ),
+        "headers of a thousand parts": (
+            spec.Basic.Properties(
+                message_type="Nonsense", headers={"seq": 1, "many": [None] * 100_000}
+            ),
+            (b"", b""),
+        ),
+        "headers that are nested deeply": (
+            spec.Basic.Properties(message_type="Nonsense", headers=nested(300)),
+            (b"", b""),
+        ),
+        "trace that fills a frame": (
+            spec.Basic.Properties(
+                message_type="Nonsense",
+                headers={"seq": 1, "traceparent": PARENT + "x" * 130_000},
+            ),
+            (b"", b""),
+        ),
     }
+
+
+PARENT = f"01-{'a' * 32}-{'b' * 16}-01-"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {"seq": 1}
+    for _ in range(depth):
+        inner = {"t": inner}
+    return inner
 
 
 @pytest.mark.parametrize("kind", list(poisoned("")))
@@ -135,12 +135,14 @@ async def test_chunk_whose_properties_the_client_cannot_read_harms_no_other_stre
         await publish_raw(namespace, properties, routing_key="stream.bad", replace=replaced)
         await assert_stream_is_whole(speaker, "good")
         assert [line for line in worker.lines if "broker_lost" in line] == []
+        assert ears.of("bad", "StreamFailed") == []
 
 
+@pytest.mark.parametrize("kind", list(poisoned("")))
 async def test_start_whose_properties_the_client_cannot_read_does_not_stop_admission(
-    namespace: Namespace,
+    namespace: Namespace, kind: str
 ) -> None:
-    properties, replaced = poisoned("StartStream")["timestamp in microseconds"]
+    properties, replaced = poisoned("StartStream")[kind]
     async with (
         serve("ledger") as upstream,
         running_worker(namespace.url, upstream.url),
@@ -148,6 +150,30 @@ async def test_start_whose_properties_the_client_cannot_read_does_not_stop_admis
     ):
         await publish_raw(namespace, properties, routing_key="start", replace=replaced)
         await assert_stream_is_whole(speaker, "good")
+        await namespace.wait_for_queues(
+            lambda queues: (
+                (queues[NAMES.start].ready, queues[NAMES.start].unacked) == (0, 0)
+                and queues[NAMES.dead].ready == 1
+            )
+        )
+
+
+async def test_start_with_a_trace_of_a_whole_frame_runs_without_it(namespace: Namespace) -> None:
+    """The trace goes with every event, and with more headers than the start had."""
+    properties = spec.Basic.Properties(
+        message_type="StartStream", headers={"traceparent": PARENT + "x" * (131_072 - 160)}
+    )
+    body = from_command("one", start_of("one")).body
+    async with (
+        serve("ledger") as upstream,
+        running_worker(namespace.url, upstream.url) as worker,
+        speaking(namespace.url) as speaker,
+    ):
+        await publish_raw(namespace, properties, routing_key="start", body=body)
+        await speaker.say("one", [1, 2, 3])
+        await speaker.ears.until_over("one")
+        assert [line for line in worker.lines if "broker_lost" in line] == []
+    assert speaker.ears.words("one") == said([1, 2, 3])
 
 
 async def test_garbage_with_headers_of_a_whole_frame_harms_no_other_stream(
@@ -479,7 +505,8 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
         open_plane(settings) as plane,
     ):
         # A check that lets everything pass.
-        admission = Admission(plane, settings, check=repr)
+        seats = seats_of(plane, Settings(broker=settings), clock=time.monotonic)
+        admission = Admission(plane, settings, check=repr, seats=seats)
 
         async def slow_bury(*where: Any, **what: Any) -> None:
             await admission.admit(from_command("one", start_of("one")), False)

@@ -23,7 +23,7 @@ def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> No
     read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:
         stream.intake.release(timeline.pieces[read - 1].seq + 1)
-        stream._inlet.settle()
+        stream._inlet.settle(now)
 
 
 if __name__ == "__main__":

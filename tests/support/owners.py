@@ -16,7 +16,7 @@ from speechmq.broker import topology
 from speechmq.broker.channel import Channel
 from speechmq.broker.claims import Claims, publish_claim
 from speechmq.broker.plane import DataPlane, open_plane
-from speechmq.broker.side_channel import SideChannel
+from speechmq.broker.replies import Answers
 from speechmq.broker.status import worker_name
 from speechmq.broker.topology import StreamTopology
 from speechmq.manager import Manager
@@ -84,9 +84,9 @@ class RunningManager:
 
 
 def manager_on(plane: DataPlane, claims: Claims, upstream: Upstream, settings: Settings) -> Manager:
-    """Without the side channel, over which questions about streams are answered."""
-    side, name = SideChannel(settings.broker), worker_name()
-    return Manager(plane, side, claims, upstream, settings, name=name, clock=time.monotonic)
+    """Without the connections over which questions about streams are answered."""
+    answers, name = Answers(settings.broker), worker_name()
+    return Manager(plane, answers, claims, upstream, settings, name=name, clock=time.monotonic)
 
 
 @asynccontextmanager

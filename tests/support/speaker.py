@@ -123,6 +123,8 @@ class Speaker:
                 content_type=message.content_type,
                 correlation_id=message.correlation_id,
                 reply_to=message.reply_to,
+                user_id=message.user_id,
+                message_id=message.message_id,
             ),
             message.routing_key,
             mandatory=False,

@@ -35,15 +35,20 @@ from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
 from .plane import DataPlane, answered, close_quietly, translated
+from .seats import HEADER, Seats
 from .topology import StreamTopology, bind, declare_queue, per_stream
 
 log = get_logger(__name__)
+
+# The same start may be taken another time.
+RETRYABLE = frozenset({"too_many_streams"})
 
 
 class Admission:
     """Works on the data plane; its caller delivers the starts and settles them.
 
-    ``check`` raises ``ContractError`` for a start that the workers' settings do not allow.
+    ``check`` raises ``ContractError`` for a start that the workers' settings do not allow, and
+    ``seats`` for one that its user may not have.
     """
 
     def __init__(
@@ -51,8 +56,10 @@ class Admission:
         plane: DataPlane,
         settings: BrokerSettings,
         check: Callable[[StartStream], object],
+        seats: Seats,
         observer: Observer | None = None,
     ) -> None:
+        self._seats = seats
         self._plane = plane
         self._check = check
         self._settings = settings
@@ -83,7 +90,7 @@ class Admission:
         try:
             start = read_start(message)
             self._check(start)
-            await self._open_stream(channel, start, passage, redelivered=redelivered)
+            await self._open_stream(channel, start, passage, message, redelivered=redelivered)
         except ContractError as error:
             passage.refused(error)
             await self._refuse(channel, message, error, passage)
@@ -93,6 +100,7 @@ class Admission:
         channel: AbstractChannel,
         start: StartStream,
         passage: Passed,
+        message: AmqpMessage,
         *,
         redelivered: bool,
     ) -> None:
@@ -100,9 +108,10 @@ class Admission:
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         topology = self._topology(start.stream_id, body)
         is_known = await self._plane.queue_exists(topology.stream.name) is not None
-        await self._declare(topology)
         if is_known and not redelivered:
+            await self._declare(topology)
             return
+        seat = await self._declare_seated(topology, message.user_id, start.stream_id)
         with translated(f"binding the queues of stream {start.stream_id}"):
             await bind(channel, topology.inbound)
         accepted = StreamAccepted(stream_id=start.stream_id)
@@ -110,7 +119,8 @@ class Admission:
         if (warning := warning_of(start)) is not None:
             await announce(channel, self._names, warning, headers=passage.headers)
         with passage.claiming() as headers:
-            await publish_claim(channel, self._names, body, headers)
+            seated = {HEADER: seat} if seat else {}
+            await publish_claim(channel, self._names, body, {**headers, **seated})
         trace = trace_field(passage.headers)
         log.info("start_admitted", stream_id=start.stream_id, **trace)
 
@@ -123,6 +133,19 @@ class Admission:
             max_bytes=self._settings.stream_max_bytes,
             expires=self._settings.stream_expires,
         )
+
+    async def _declare_seated(
+        self, topology: StreamTopology, user: str | None, stream_id: str
+    ) -> str | None:
+        """The seat that the stream has in the end."""
+        seat = await self._seats.take(user, stream_id)
+        try:
+            await self._declare(topology)
+        except ContractError:
+            if seat:
+                await self._seats.free(seat, stream_id)
+            raise
+        return seat
 
     async def _declare(self, topology: StreamTopology) -> None:
         """On a channel of its own, which the broker closes when the start differs."""
@@ -160,7 +183,7 @@ class Admission:
                 stream_id=stream_id,
                 code=error.code,
                 reason=error.reason,
-                retryable=False,
+                retryable=error.code in RETRYABLE,
                 fields=fields,
             )
         else:

@@ -18,6 +18,7 @@ from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_
 from .channel import Channel
 from .dead_letters import Letter, bury
 from .plane import DataPlane, close_quietly, fail_when_closed, translated
+from .seats import HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,12 @@ class Claim:
     def headers(self) -> Mapping[str, Any]:
         """The trace context that the stream's publisher began, if it did."""
         return self.message.header.properties.headers or {}
+
+    @property
+    def seat(self) -> str | None:
+        """What its stream takes up of its user's share; none where streams are not counted."""
+        found = self.headers.get(HEADER)
+        return found if isinstance(found, str) else None
 
     @property
     def body(self) -> bytes:

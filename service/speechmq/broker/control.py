@@ -19,14 +19,17 @@ from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from speechmq_schemas import AmqpMessage, Names
+from speechmq_schemas.dead_letters import DROPPED
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import Settings
 from ..telemetry.logs import describe, get_logger
 from .admission import Admission
+from .dead_letters import Letter, bury
 from .early import EarlyAudio
 from .key_requests import KeyRequests
 from .plane import broker_url, disconnect, fail_when_closed, translated
+from .side_channel import SideChannel
 from .status import UnownedStatus, is_status_question
 
 log = get_logger(__name__)
@@ -55,12 +58,15 @@ class ControlPlane:
         early: EarlyAudio,
         unowned: UnownedStatus,
         keys: KeyRequests,
+        *,
+        side: SideChannel,
     ) -> None:
+        self._side = side
         self._admission = admission
         self._early = early
         self._unowned = unowned
         self._keys = keys
-        names = Names(settings.broker.namespace)
+        names = self._names = Names(settings.broker.namespace)
         # Without types and with the message for its own body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
         self._broker = RabbitBroker(
@@ -135,24 +141,25 @@ class ControlPlane:
             await asyncio.wait(self._in_hand)
 
     async def _on_start(self, message: Message) -> None:
-        await self._settle(message, self._admission.admit)
+        await self._settle(message, self._names.start, self._admission.admit)
 
     async def _on_early(self, message: Message) -> None:
         """Audio of a stream without a queue, or a question about one without an owner."""
         is_question = is_status_question(message.raw_message.routing_key or "")
-        await self._settle(message, self._unowned.answer if is_question else self._early.forward)
+        work = self._unowned.answer if is_question else self._early.forward
+        await self._settle(message, self._names.early, work)
 
     async def _on_key_request(self, message: Message) -> None:
-        await self._settle(message, self._keys.answer)
+        await self._settle(message, self._names.temporary_key, self._keys.answer)
 
     async def _settle(
-        self, message: Message, work: Callable[[AmqpMessage, bool], Awaitable[None]]
+        self, message: Message, queue: str, work: Callable[[AmqpMessage, bool], Awaitable[None]]
     ) -> None:
         """Gives the message back when the data plane cannot take it now."""
         raw = message.raw_message
         with self._owned():
             try:
-                await work(read_message(raw), bool(raw.redelivered))
+                await self._work_on(raw, queue, work)
                 with translated("acknowledging a message of the control plane"):
                     await message.ack()
                 self._is_giving_back = False
@@ -174,9 +181,31 @@ class ControlPlane:
 
     def _tell_of(self, error: BrokerLost, raw: IncomingMessage) -> None:
         """Aloud for the first message only: thousands may wait for the same broker."""
-        tell = log.debug if self._is_giving_back else log.warning
+        if self._is_giving_back:
+            log.debug("message_given_back", type=raw.type, **describe(error))
+        else:
+            log.warning("message_given_back", type=raw.type, **describe(error))
         self._is_giving_back = True
-        tell("message_given_back", type=raw.type, **describe(error))
+
+    async def _work_on(
+        self,
+        raw: IncomingMessage,
+        queue: str,
+        work: Callable[[AmqpMessage, bool], Awaitable[None]],
+    ) -> None:
+        """A message that nobody foresaw is none that may stay: unsettled it would take a place of
+        the prefetch for ever, in one worker after another."""
+        try:
+            await work(read_message(raw), bool(raw.redelivered))
+        except BrokerLost:
+            raise
+        except Exception as error:
+            log.exception("message_unusable", queue=queue)
+            # Whatever it was that could not be used, it is not among these.
+            letter = Letter(queue, raw.body, "", {DROPPED: len(raw.headers)})
+            channel = await self._side.channel()
+            reason = f"the worker failed over it: {error!r}"
+            await bury(channel, self._names.dead, letter, code="internal_error", reason=reason)
 
 
 def read_message(raw: IncomingMessage) -> AmqpMessage:
@@ -189,4 +218,5 @@ def read_message(raw: IncomingMessage) -> AmqpMessage:
         content_type=raw.content_type or "",
         correlation_id=raw.correlation_id,
         reply_to=raw.reply_to,
+        user_id=raw.user_id,
     )

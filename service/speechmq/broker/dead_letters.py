@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from pamqp import commands as spec
 from pamqp import encode
 
 from speechmq_schemas import AmqpMessage
-from speechmq_schemas.dead_letters import CODE, DROPPED, QUEUE, REASON, ROUTING_KEY
+from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, QUEUE, REASON, ROUTING_KEY
 
 from .plane import translated
 
@@ -22,13 +22,26 @@ BURIED: Counter[str] = Counter()
 # Properties must fit one frame, of 128 KiB; beyond this the copy does without the headers.
 MAX_HEADERS = 100_000
 MAX_REASON = 1000
+# A publisher that floods shall not fill the disk twice, nor the memory of a worker meanwhile: what
+# is larger than anything of use is kept only so far that one sees what it is.
+MAX_BODY, BEGINNING = 1024 * 1024, 4096
+
+
+def cut(message: DeliveredMessage) -> DeliveredMessage:
+    """Without its body but for the beginning; its header still tells how large that was."""
+    return replace(message, body=bytes(message.body[:BEGINNING]))
+
+
+def is_cut(message: DeliveredMessage) -> bool:
+    return message.header.body_size > len(message.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A refused message, and where it lay.
 
-    ``routing_key`` is set where the queue does not tell by which it had come.
+    ``routing_key`` is set where the queue does not tell by which it had come. ``size`` is that of a
+    body of which only the beginning is left.
     """
 
     queue: str
@@ -38,6 +51,7 @@ class Letter:
     content_type: str | None = None
     correlation_id: str | None = None
     routing_key: str = ""
+    size: int = 0
 
     @classmethod
     def of_delivery(cls, queue: str, message: DeliveredMessage) -> Letter:
@@ -49,6 +63,7 @@ class Letter:
             found.headers or {},
             found.content_type,
             found.correlation_id,
+            size=message.header.body_size if is_cut(message) else 0,
         )
 
     @classmethod
@@ -68,11 +83,13 @@ async def bury(
     channel: AbstractChannel, dead: str, letter: Letter, *, code: str, reason: str
 ) -> None:
     """Returns when the broker has confirmed the copy; only then may the original be settled."""
-    why = {
+    body, size = _kept(letter)
+    why: dict[str, Any] = {
         CODE: code,
         REASON: reason[:MAX_REASON],
         QUEUE: letter.queue,
         **({ROUTING_KEY: letter.routing_key} if letter.routing_key else {}),
+        **({CUT: size} if size else {}),
     }
     copy = spec.Basic.Properties(
         content_type=letter.content_type,
@@ -83,8 +100,15 @@ async def bury(
         delivery_mode=2,
     )
     with translated(f"dead-lettering a message of {letter.queue}"):
-        await channel.basic_publish(letter.body, routing_key=dead, properties=copy, mandatory=True)
+        await channel.basic_publish(body, routing_key=dead, properties=copy, mandatory=True)
     BURIED[code] += 1
+
+
+def _kept(letter: Letter) -> tuple[bytes, int]:
+    """What the copy has of the body and, where that is not all of it, how many bytes there were."""
+    if len(letter.body) > MAX_BODY:
+        return letter.body[:BEGINNING], len(letter.body)
+    return letter.body, letter.size
 
 
 def writable(headers: Mapping[str, Any]) -> dict[str, Any]:

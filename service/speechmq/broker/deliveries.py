@@ -26,6 +26,7 @@ from ..session.inputs import (
     EndDelivered,
     GarbageDelivered,
 )
+from .dead_letters import is_cut
 
 LARGEST_SEQ = 2**63 - 1
 _CHANNEL_TYPES = (type(None), str)
@@ -39,7 +40,13 @@ def read_delivery(message: DeliveredMessage) -> Delivered:
         headers = properties.headers or {}
         seq, channel = headers.get("seq"), headers.get("channel")
         if type(seq) is int and 0 < seq <= LARGEST_SEQ and type(channel) in _CHANNEL_TYPES:
-            return ChunkDelivered(tag, seq, message.body, is_early(message), channel)  # type: ignore[arg-type]
+            audio, excess = (
+                (b"", message.header.body_size) if is_cut(message) else (message.body, 0)
+            )
+            return ChunkDelivered(tag, seq, audio, is_early(message), channel, excess)  # type: ignore[arg-type]
+    if is_cut(message):
+        size = f"{message.header.body_size} bytes, more than may come in one message"
+        return GarbageDelivered(tag, "too_large", f"the body has {size}", message.header.body_size)
     return _read_command(message, tag)
 
 
@@ -49,7 +56,7 @@ def is_early(message: DeliveredMessage) -> bool:
 
 
 def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
-    properties = message.header.properties
+    properties, size = message.header.properties, len(message.body)
     amqp = AmqpMessage(
         message.routing_key or "",
         properties.message_type or "",
@@ -59,15 +66,15 @@ def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
     try:
         command = to_command(amqp).command
     except ContractError as error:
-        return GarbageDelivered(tag, error.code, error.reason)
+        return GarbageDelivered(tag, error.code, error.reason, size)
     match command:
         case EndStream(seq=seq):
-            return EndDelivered(tag, seq, is_early(message))
+            return EndDelivered(tag, seq, is_early(message), size)
         case UpdateConfig() | ForceEndOfUtterance() | GetSpeakers() | EndChannel():
-            return CommandDelivered(tag, command.seq, _wish(command), is_early(message))
+            return CommandDelivered(tag, command.seq, _wish(command), is_early(message), size)
         case _:
             reason = f"{amqp.type} does not belong in a stream's queue"
-            return GarbageDelivered(tag, "wrong_place", reason)
+            return GarbageDelivered(tag, "wrong_place", reason, size)
 
 
 def _wish(command: UpdateConfig | ForceEndOfUtterance | GetSpeakers | EndChannel) -> Command:

@@ -64,11 +64,13 @@ class EarlyAudio:
         *,
         wait: float,
         clock: Callable[[], float],
+        max_bytes: int,
     ) -> None:
         self._side = side
         self._names = names
         self._wait = wait
         self._clock = clock
+        self._max_bytes = max_bytes
         self._lanes: dict[str, Lane] = {}
         self._one_at_a_time = asyncio.Lock()
         self._careful_until = -math.inf
@@ -81,6 +83,10 @@ class EarlyAudio:
         Raises ``BrokerLost``.
         """
         prefix, _, stream_id = message.routing_key.partition(".")
+        if len(message.body) > self._max_bytes:
+            size = f"{len(message.body)} bytes, more than the {self._max_bytes}"
+            await self._bury(message, "too_large", f"the body has {size} of one message")
+            return
         if prefix != "stream" or not is_stream_id(stream_id):
             await self._bury(message, "unroutable", f"no queue for {message.routing_key!r}")
             return

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from aiormq.abc import AbstractChannel
-
 from speechmq_schemas import (
     AmqpMessage,
     ContractError,
@@ -23,8 +21,7 @@ from speechmq_schemas import (
 
 from ..errors import KeyRefused, KeyUnavailable
 from .dead_letters import Letter, bury
-from .replies import refusal, reply, require_asker
-from .side_channel import SideChannel
+from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
 # Seconds for which an answer without a key is kept for its asker.
 KEEP_FAILURE = 60.0
@@ -39,11 +36,11 @@ class KeyRequests:
 
     def __init__(
         self,
-        side: SideChannel,
+        answers: Answers,
         names: Names,
         make: Callable[[CreateTemporaryKey], Awaitable[TemporaryKey]],
     ) -> None:
-        self._side = side
+        self._answers = answers
         self._names = names
         self._make = make
 
@@ -52,18 +49,18 @@ class KeyRequests:
 
         One that is delivered again is answered again: its asker may never have had a key.
         """
-        await self._answer(await self._side.channel(), asked)
-
-    async def _answer(self, channel: AbstractChannel, asked: AmqpMessage) -> None:
         try:
             require_asker(asked, self._names)
         except ContractError as error:
             letter = Letter.of_message(self._names.temporary_key, asked)
+            channel = await self._answers.channel()
             await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
             return
         answer = await self._outcome(asked)
         expires = answer.ttl if isinstance(answer, TemporaryKey) else KEEP_FAILURE
-        await reply(channel, asked, answer, expires=expires)
+        with settled_at_last(redelivered=redelivered):
+            channel = await self._answers.channel(asked.reply_to or "")
+            await reply(channel, asked, answer, expires=expires)
 
     async def _outcome(self, asked: AmqpMessage) -> Reply:
         try:

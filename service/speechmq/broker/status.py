@@ -37,8 +37,7 @@ from ..session.status import Status
 from ..telemetry.logs import describe, get_logger
 from .dead_letters import Letter, bury
 from .plane import DataPlane, fail_when_closed, translated
-from .replies import refusal, reply, require_asker
-from .side_channel import SideChannel
+from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
 log = get_logger(__name__)
 
@@ -99,21 +98,23 @@ class Answering:
     """Reads a question, answers it, and puts what cannot be answered among the dead letters.
 
     A stranger names the queue of the answer, and publishing may cost its connection: it goes over
-    ``side``, never over the data plane.
+    ``answers``, never over the data plane.
     """
 
-    def __init__(self, side: SideChannel, names: Names, queue: str) -> None:
-        self._side = side
+    def __init__(self, answers: Answers, names: Names, queue: str) -> None:
+        self._answers = answers
         self._names = names
         self._queue = queue
 
-    async def read(self, message: AmqpMessage) -> GetStreamStatus | None:
+    async def read(
+        self, message: AmqpMessage, *, redelivered: bool = False
+    ) -> GetStreamStatus | None:
         """Nothing if it is settled already, because it was no question. Raises ``BrokerLost``."""
         try:
             require_asker(message, self._names)
         except ContractError as error:
             letter = Letter.of_message(self._queue, message)
-            channel = await self._side.channel()
+            channel = await self._answers.channel()
             await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
             return None
         try:
@@ -122,12 +123,20 @@ class Answering:
                 reason = f"{message.type} was sent with the routing key of questions"
                 raise ContractError("wrong_place", reason)
         except ContractError as error:
-            await self.answer(message, refusal(error))
+            await self.answer(message, refusal(error), redelivered=redelivered)
             return None
         return command
 
-    async def answer(self, message: AmqpMessage, answer: StreamStatus | RequestFailed) -> None:
-        await reply(await self._side.channel(), message, answer, expires=PATIENCE)
+    async def answer(
+        self,
+        message: AmqpMessage,
+        answer: StreamStatus | RequestFailed,
+        *,
+        redelivered: bool = False,
+    ) -> None:
+        with settled_at_last(redelivered=redelivered):
+            channel = await self._answers.channel(message.reply_to or "")
+            await reply(channel, message, answer, expires=PATIENCE)
 
 
 class StatusDesk:
@@ -137,21 +146,21 @@ class StatusDesk:
     """
 
     def __init__(
-        self, channel: AbstractChannel, side: SideChannel, names: Names, worker: str
+        self, channel: AbstractChannel, answers: Answers, names: Names, worker: str
     ) -> None:
         self._worker = worker
         self._channel = channel
         self._names = names
         self._queue = names.status(worker)
-        self._answering = Answering(side, names, self._queue)
+        self._answering = Answering(answers, names, self._queue)
         self._streams: dict[str, Ownership] = {}
 
     @classmethod
     async def open(
-        cls, plane: DataPlane, side: SideChannel, names: Names, worker: str
+        cls, plane: DataPlane, answers: Answers, names: Names, worker: str
     ) -> StatusDesk:
         """Raises ``BrokerLost``."""
-        desk = cls(await plane.channel(prefetch=AT_ONCE), side, names, worker)
+        desk = cls(await plane.channel(prefetch=AT_ONCE), answers, names, worker)
         await desk._consume()
         return desk
 
@@ -194,6 +203,8 @@ class StatusDesk:
             await self._answer(read_message(delivered))
         except BrokerLost as error:
             log.warning("question_unanswered", **describe(error))
+        except Exception:
+            log.exception("question_unusable")
         with suppress(BrokerLost), translated("settling a question"):
             await self._channel.basic_ack(delivered.delivery_tag or 0)
 
@@ -214,19 +225,20 @@ class StatusDesk:
 class UnownedStatus:
     """Answers for streams that no worker has."""
 
-    def __init__(self, plane: DataPlane, side: SideChannel, names: Names) -> None:
+    def __init__(self, plane: DataPlane, answers: Answers, names: Names) -> None:
         self._plane = plane
         self._names = names
-        self._answering = Answering(side, names, names.early)
+        self._answering = Answering(answers, names, names.early)
 
-    async def answer(self, message: AmqpMessage, _redelivered: bool = False) -> None:
+    async def answer(self, message: AmqpMessage, redelivered: bool = False) -> None:
         """Raises ``BrokerLost``; the question may then be asked again."""
-        asked = await self._answering.read(message)
+        asked = await self._answering.read(message, redelivered=redelivered)
         if asked is None:
             return
         queue = self._names.stream(asked.stream_id)
         is_there = await self._plane.queue_exists(queue) is not None
-        await self._answering.answer(message, _unowned(asked.stream_id, is_there=is_there))
+        answer = _unowned(asked.stream_id, is_there=is_there)
+        await self._answering.answer(message, answer, redelivered=redelivered)
 
 
 def _unowned(stream_id: str, *, is_there: bool) -> StreamStatus | RequestFailed:

@@ -15,7 +15,7 @@ from ..errors import BrokerLost, QueueGone
 from ..session.inputs import Delivered
 from ..session.memo import Memo
 from .channel import Channel
-from .dead_letters import Letter, bury
+from .dead_letters import Letter, bury, cut
 from .deliveries import read_delivery
 from .memos import write_memo
 from .plane import close_quietly, fail_when_closed, translated
@@ -26,12 +26,14 @@ from .topology import StreamTopology, declare_queue
 class StreamQueue:
     """Consumes, settles, and at the end deletes.
 
-    Keeps what is not acknowledged, for dead-lettering: as many messages as the prefetch allows.
+    Keeps what is not acknowledged, for dead-lettering: as many messages as the prefetch allows, and
+    of one with more than ``max_bytes`` its beginning.
     """
 
     channel: Channel
     topology: StreamTopology
     dead: str
+    max_bytes: int
     _recent: dict[int, DeliveredMessage] = field(default_factory=dict)
     _deliver: Callable[[Delivered], None] | None = None
     _has_memo: bool = False
@@ -52,6 +54,8 @@ class StreamQueue:
             raise
 
     def _on_message(self, message: DeliveredMessage) -> None:
+        if len(message.body) > self.max_bytes:
+            message = cut(message)
         self._recent[message.delivery_tag or 0] = message
         if self._deliver is not None:
             self._deliver(read_delivery(message))

@@ -11,7 +11,7 @@ from typing import Any
 
 from speechmq.errors import RequestError
 from speechmq_schemas import AmqpMessage, Names
-from speechmq_schemas.dead_letters import CODE, DROPPED, QUEUE, REASON, ROUTING_KEY
+from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, QUEUE, REASON, ROUTING_KEY
 from speechmq_schemas.routing import START_ROUTING_KEY, is_stream_id, stream_routing_key
 
 from .captions import one_line
@@ -89,6 +89,11 @@ class DeadLetter:
         key = self._routing_key(names, routing_key)
         if DROPPED in self.headers:
             raise RequestError(f"{self._name} has lost its headers: they could not be kept")
+        if CUT in self.headers:
+            raise RequestError(
+                f"{self._name} is only the beginning of a message of {self.headers[CUT]} bytes, "
+                "which was too large to be kept"
+            )
         return AmqpMessage(
             routing_key=key,
             type=self.type,

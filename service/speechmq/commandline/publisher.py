@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aio_pika import DeliveryMode, Message
+from aio_pika import Connection, DeliveryMode, Message
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 
@@ -20,8 +20,11 @@ CONFIRM_SECONDS = 10.0
 class Publisher:
     """Made by ``open_publisher``. A refused message fails the task group that it was given."""
 
-    def __init__(self, exchange: AbstractExchange, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, exchange: AbstractExchange, tasks: asyncio.TaskGroup, user: str | None = None
+    ) -> None:
         self._exchange = exchange
+        self._user = user
         self._tasks = tasks
         self._window = asyncio.Semaphore(UNCONFIRMED)
 
@@ -49,7 +52,7 @@ class Publisher:
         with broker_errors(f"publishing {name}"):
             try:
                 await self._exchange.publish(
-                    to_aio_pika(message), message.routing_key, timeout=CONFIRM_SECONDS
+                    to_aio_pika(message, self._user), message.routing_key, timeout=CONFIRM_SECONDS
                 )
             except PublishError as error:
                 raise MessageRefused(
@@ -70,10 +73,13 @@ async def open_publisher(
     with broker_errors("opening a channel"):
         channel = connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.initialize(timeout=CONFIRM_SECONDS)
-        return Publisher(await declared_exchange(channel, exchange), tasks)
+        found = await declared_exchange(channel, exchange)
+        user = connection.url.user if isinstance(connection, Connection) else None
+        return Publisher(found, tasks, user)
 
 
-def to_aio_pika(message: AmqpMessage) -> Message:
+def to_aio_pika(message: AmqpMessage, user: str | None = None) -> Message:
+    """``user`` is that of the connection: workers may count the streams of each."""
     return Message(
         message.body,
         type=message.type,
@@ -81,6 +87,7 @@ def to_aio_pika(message: AmqpMessage) -> Message:
         content_type=message.content_type,
         correlation_id=message.correlation_id,
         message_id=message.message_id,
+        user_id=user,
         delivery_mode=DeliveryMode.PERSISTENT,
     )
 

@@ -14,13 +14,17 @@ from .intake import Intake
 from .journal import Journal
 from .order import Place, Sequenced
 from .outputs import Acknowledge, DeadLetter, Output
+from .pace import Pace
 from .refusals import Damage, Refusal, after_end, too_far
 from .spec import Limits, StreamSpec
 from .timers import Timer, Timers
 
+WARN_EVERY = 60.0
+"""Seconds between warnings of one stream that sends too fast."""
+
 
 class Inlet:
-    """``early_until`` is when audio can no longer be under way by the early queue.
+    """Made at ``now``, when the stream begins; audio may be under way by the early queue then.
 
     What came by the early queue had been sent before anything that came directly, so only a hole
     before all that came directly may be filled from there.
@@ -35,7 +39,7 @@ class Inlet:
         journal: Journal,
         timers: Timers,
         emit: Callable[[Output], None],
-        early_until: float,
+        now: float,
     ) -> None:
         self._spec = spec
         self._limits = limits
@@ -43,42 +47,82 @@ class Inlet:
         self._journal = journal
         self._timers = timers
         self._emit = emit
-        self._early_until = early_until
+        self._early_until = now + limits.early_wait
         self._first_direct = math.inf
         self._hole_at = 0
+        self._pace: Pace | None = Pace(limits, now)
+        self._settled: int | None = None
+        self._warned_at = -math.inf
 
     def take(self, delivery: Sequenced, now: float) -> None:
+        if self._pace is not None:
+            self._pace.came(delivery.size, now)
         self._note_way(delivery, now)
         match self._intake.offer(delivery):
             case Place.IN_ORDER:
-                self._place_ready()
+                self._place_ready(now)
             case Place.LATE:
                 reason = f"message {delivery.seq} came after its gap was declared"
                 self._journal.warn("late_chunk", reason)
             case Place.AFTER_END if self._intake.end:
-                self._refuse([after_end(delivery, self._intake.end)])
+                self._refuse([after_end(delivery, self._intake.end)], now)
             case Place.TOO_FAR:
-                self._refuse([too_far(delivery, self._intake.order.expected)])
-        self.settle()
+                self._refuse([too_far(delivery, self._intake.order.expected)], now)
+        self.settle(now)
         self._watch_hole(now)
 
-    def take_garbage(self, delivery: inputs.GarbageDelivered) -> None:
+    def take_garbage(self, delivery: inputs.GarbageDelivered, now: float) -> None:
+        if self._pace is not None:
+            self._pace.came(delivery.size, now)
         self._intake.settlement.opened(delivery.tag)
-        self._refuse([Refusal(delivery.tag, delivery.code, delivery.reason)])
+        self._refuse([Refusal(delivery.tag, delivery.code, delivery.reason)], now)
 
-    def close(self, tag: int) -> None:
+    def close(self, tag: int, now: float) -> None:
         """The delivery is accounted for elsewhere."""
         self._intake.settlement.close(tag)
-        self.settle()
+        self.settle(now)
 
-    def settle(self) -> None:
-        """Acknowledges as far as everything is accounted for."""
+    # -- acknowledgements ------------------------------------------------------------------------
+
+    def settle(self, now: float) -> None:
+        """Acknowledges as far as everything is accounted for; later, where too much has come."""
         tag = self._intake.settlement.advance()
         if tag is not None:
-            self._emit(Acknowledge(tag))
+            self._settled = tag
+        if self._settled is None:
+            return
+        wait = 0.0 if self._pace is None else self._pace.wait(now)
+        if wait:
+            self._put_off(now, wait)
+        else:
+            self._acknowledge()
 
-    def _place_ready(self) -> None:
-        self._refuse(self._intake.place_ready())
+    def _acknowledge(self) -> None:
+        if self._settled is not None:
+            self._emit(Acknowledge(self._settled))
+        self._settled = None
+
+    def _put_off(self, now: float, wait: float) -> None:
+        self._timers.set(Timer.PACE, now + wait)
+        if now - self._warned_at < WARN_EVERY:
+            return
+        self._warned_at = now
+        self._journal.warn(
+            "rate_limited",
+            f"more than {self._limits.max_message_rate:g} messages or "
+            f"{self._limits.max_byte_rate:g} bytes a second come, a refused message counting as "
+            "ten: the stream is read more slowly, and loses nothing while its queue has room",
+        )
+
+    def stop_pacing(self) -> None:
+        """The stream is over here: what is accounted for need not come again."""
+        self._pace = None
+        self._acknowledge()
+
+    # -- audio in place --------------------------------------------------------------------------
+
+    def _place_ready(self, now: float) -> None:
+        self._refuse(self._intake.place_ready(), now)
         if self._intake.has_news:
             # Before any event that may cover the command: a successor must know of it.
             self._intake.has_news = False
@@ -87,8 +131,8 @@ class Inlet:
     def decode_on(self, now: float) -> None:
         """Goes on with what is being decoded, as far as there is room for it."""
         if self._intake.may_decode:
-            self._place_ready()
-            self.settle()
+            self._place_ready(now)
+            self.settle(now)
             self._watch_hole(now)
 
     def watch_decoding(self, now: float) -> None:
@@ -98,11 +142,13 @@ class Inlet:
         else:
             self._timers.stop(Timer.DECODE)
 
-    def _refuse(self, refusals: Iterable[Refusal | Damage]) -> None:
+    def _refuse(self, refusals: Iterable[Refusal | Damage], now: float) -> None:
         for refusal in refusals:
             if isinstance(refusal, Damage):
                 self._journal.warn("damaged_audio", refusal.reason)
                 continue
+            if self._pace is not None:
+                self._pace.refused(now)
             self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
             self._journal.warn(refusal.code, refusal.reason)
             if refusal.gap:
@@ -141,7 +187,7 @@ class Inlet:
             return
         for gap in self._intake.give_up_hole():
             self._publish_gap(gap)
-        self._place_ready()
+        self._place_ready(now)
         self._watch_hole(now)
 
     def _publish_gap(self, gap: Gap) -> None:
@@ -184,4 +230,4 @@ class Inlet:
     @property
     def is_full(self) -> bool:
         """Whether the broker holds back what the publisher sends."""
-        return len(self._intake.settlement) >= self._limits.prefetch
+        return Timer.PACE in self._timers or len(self._intake.settlement) >= self._limits.prefetch

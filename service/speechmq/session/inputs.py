@@ -6,7 +6,7 @@ chunk is a struct, too: it is made in a fraction of the time that a frozen datac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -19,7 +19,8 @@ class ChunkDelivered(msgspec.Struct, frozen=True, gc=False):
     """Audio from the stream's queue. ``tag`` is the broker's delivery tag.
 
     ``is_early``: it was sent before its stream's queue was bound, and came by the early queue.
-    ``channel`` is what its publisher says of it.
+    ``channel`` is what its publisher says of it. ``excess`` is the size of audio that was too large
+    to be kept: ``audio`` is empty then.
     """
 
     tag: int
@@ -27,6 +28,11 @@ class ChunkDelivered(msgspec.Struct, frozen=True, gc=False):
     audio: bytes
     is_early: bool = False
     channel: str | None = None
+    excess: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.excess or len(self.audio)
 
     def without_channel(self) -> ChunkDelivered:
         return ChunkDelivered(self.tag, self.seq, self.audio, self.is_early)
@@ -40,6 +46,7 @@ class CommandDelivered:
     seq: int
     command: Command
     is_early: bool = False
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class EndDelivered:
     tag: int
     seq: int
     is_early: bool = False
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class GarbageDelivered:
     tag: int
     code: str
     reason: str
+    size: int = field(default=0, compare=False)
 
 
 Delivered: TypeAlias = ChunkDelivered | CommandDelivered | EndDelivered | GarbageDelivered

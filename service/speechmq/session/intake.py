@@ -148,9 +148,7 @@ class Intake:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
             return self._refuse(delivery.without_channel(), self._mean_samples, *fault)
-        size, most = len(delivery.audio), self._limits.max_encoded_chunk
-        if size > most:
-            reason = f"a chunk of {size} bytes is larger than {most}; send the file in pieces"
+        if reason := self._excess_of(delivery):
             return self._refuse(delivery, self._mean_samples, "too_large", reason)
         decoding.begin(delivery)
         return None
@@ -215,7 +213,9 @@ class Intake:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
             return self._pass_over(delivery, fault)
-        samples, remainder = divmod(len(delivery.audio), self._frame_bytes)
+        samples, remainder = divmod(delivery.size, self._frame_bytes)
+        if reason := self._excess_of(delivery):
+            return self._refuse(delivery, samples, "too_large", reason)
         if remainder:
             return self._refuse(delivery, samples, "bad_size", self._partial_sample(delivery))
         if samples > self._spec.samples(self._limits.max_chunk):
@@ -225,6 +225,13 @@ class Intake:
         self.channels.heard(delivery.channel, delivery.seq)
         self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
         return None
+
+    def _excess_of(self, delivery: ChunkDelivered) -> str | None:
+        """What is wrong with one that has too many bytes."""
+        size, most = delivery.size, self._limits.max_chunk_bytes
+        if size <= most:
+            return None
+        return f"a chunk of {size} bytes is larger than {most}; send the audio in pieces"
 
     def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
         command = delivery.command
@@ -301,7 +308,7 @@ class Intake:
         held = self.order.next_held()
         if self._decoding is not None:
             return 0
-        return len(held.audio) // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
+        return held.size // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
 
     def _gap(self, first: int, last: int, samples: int, track: Track) -> Gap:
         start = self.timeline.tracks[track].position

@@ -248,6 +248,7 @@ class Lifecycle:
         """The caller publishes the last word; nothing follows it."""
         self._leave_session()
         self._timers.clear()
+        self._inlet.stop_pacing()
         self._outcome = outcome
         self.state = State.CLOSING
 

@@ -108,7 +108,7 @@ class Limits:
     early_wait: float = 30.0
     max_missing: int = 100_000
     max_chunk: float = 5.0
-    max_encoded_chunk: int = 1024 * 1024
+    max_chunk_bytes: int = 1024 * 1024
     max_gap: float = 60.0
     idle_timeout: float = 300.0
     start_timeout: float = 30.0
@@ -120,3 +120,6 @@ class Limits:
     rollover_wait: float = 30.0
     suspend_after: float | None = 120.0
     speakers_every: float = 30.0
+    max_message_rate: float = 1000.0
+    max_byte_rate: float = 8_000_000.0
+    rate_burst: float = 10.0

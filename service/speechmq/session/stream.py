@@ -77,7 +77,7 @@ class Stream:
             journal=self.journal,
             timers=self._timers,
             emit=self._outputs.append,
-            early_until=now + limits.early_wait,
+            now=now,
         )
         self._succession = Succession(
             spec,
@@ -163,16 +163,16 @@ class Stream:
         self._inlet.take(delivery, now)
         self._life.advance(now)
 
-    def _on_garbage(self, delivery: inputs.GarbageDelivered, _now: float) -> None:
+    def _on_garbage(self, delivery: inputs.GarbageDelivered, now: float) -> None:
         if self.state is not State.CLOSING:
-            self._inlet.take_garbage(delivery)
+            self._inlet.take_garbage(delivery, now)
 
-    def _on_dead_lettered(self, received: inputs.DeadLettered, _now: float) -> None:
-        self._inlet.close(received.tag)
+    def _on_dead_lettered(self, received: inputs.DeadLettered, now: float) -> None:
+        self._inlet.close(received.tag, now)
 
     def _on_published(self, received: inputs.Published, now: float) -> None:
         self.journal.confirmed(received.seq)
-        self._inlet.settle()
+        self._inlet.settle(now)
         self._life.published(received.seq, now)
 
     # -- the connection --------------------------------------------------------------------------
@@ -293,6 +293,8 @@ class Stream:
                     self._on_idle_timeout(now)
                 case Timer.SWITCH:
                     self._life.switch("rollover", now)
+                case Timer.PACE:
+                    self._inlet.settle(now)
                 case Timer.SPEAKERS:
                     self._ask_for_speakers(now)
                 case _ if timer in DUE:

@@ -23,6 +23,7 @@ class Timer(Enum):
     SPEAKERS = "speakers"
     COALESCE = "coalesce"
     DECODE = "decode"
+    PACE = "pace"
 
 
 # What a session is due for as long as it may hear more.

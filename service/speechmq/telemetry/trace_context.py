@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
-LONGEST_STATE = 512
+# Today's version has 55 characters. What is carried on goes into every event of the stream.
+LONGEST_PARENT, LONGEST_STATE = 128, 512
 
 _FORM = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _NONE = re.compile(r"0+")
@@ -25,7 +26,9 @@ def context_of(headers: Mapping[str, Any] | None) -> dict[str, str]:
 
 def trace_id_of(traceparent: object) -> str | None:
     """32 hexadecimal digits, or nothing where ``traceparent`` is none."""
-    if not isinstance(traceparent, str) or traceparent.startswith("ff"):
+    if not isinstance(traceparent, str) or len(traceparent) > LONGEST_PARENT:
+        return None
+    if traceparent.startswith("ff"):
         return None
     found = _FORM.fullmatch(traceparent)
     if found is None or _NONE.fullmatch(found[1]) or _NONE.fullmatch(found[2]):

@@ -7,7 +7,7 @@ tag. ``results`` stay undecoded bytes, because most of them pass through unchang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -18,11 +18,14 @@ class MalformedMessage(UpstreamError):
     """Upstream sent text that is not a message of the protocol."""
 
 
-class Metadata(msgspec.Struct, frozen=True):
-    """Times in seconds since the first sample of the session."""
+LONGEST = 1e9
+Time = Annotated[float, msgspec.Meta(ge=0, le=LONGEST)]
+"""Seconds since the first sample of the session, which ends long before the bound."""
 
-    start_time: float
-    end_time: float
+
+class Metadata(msgspec.Struct, frozen=True):
+    start_time: Time
+    end_time: Time
     transcript: str = ""
 
 

@@ -466,6 +466,22 @@ def test_whole_number_may_stand_for_a_float() -> None:
     assert read.end_time == 2.0
 
 
+@pytest.mark.parametrize(("depth", "is_read"), [(201, True), (202, False)])
+def test_start_may_nest_so_deep_and_no_deeper(depth: int, is_read: bool) -> None:
+    """docs/limits.md tells of it; what is read can be written again, for upstream."""
+    inner = "[" * (depth - 2) + "]" * (depth - 2)
+    config = f'{{"language": "en", "new": {inner}}}'
+    audio = '{"type": "raw", "encoding": "mulaw", "sample_rate": 8000}'
+    body = f'{{"stream_id": "s", "audio_format": {audio}, "transcription_config": {config}}}'
+    message = AmqpMessage("start", "StartStream", body.encode())
+    if is_read:
+        start = to_command(message).command
+        assert inner in start.model_dump_json()
+    else:
+        with pytest.raises(ContractError, match="recursion limit"):
+            to_command(message)
+
+
 def test_oversized_start_is_refused_unread() -> None:
     labels = {"note": "x" * MAX_COMMAND_BODY}
     message = start(labels=labels)

@@ -5,8 +5,9 @@ import pytest
 
 from speechmq.broker.admission import Admission, warning_of
 from speechmq.broker.plane import DataPlane
+from speechmq.broker.seats import seats_of
 from speechmq.errors import BrokerLost
-from speechmq.settings import BrokerSettings
+from speechmq.settings import BrokerSettings, Settings
 from speechmq_schemas import AmqpMessage, RawAudioFormat, StartStream, TranscriptionConfig
 
 RAW = RawAudioFormat(encoding="pcm_s16le", sample_rate=16_000)
@@ -52,6 +53,7 @@ class SilentPlane(DataPlane):
 async def test_start_is_given_up_when_the_broker_does_not_answer() -> None:
     """Held for ever, it would never reach the worker that could admit it."""
     settings = BrokerSettings(answer_timeout=0.01)
-    admission = Admission(SilentPlane(), settings, lambda _: None)
+    seats = seats_of(SilentPlane(), Settings(broker=settings), clock=lambda: 0.0)
+    admission = Admission(SilentPlane(), settings, lambda _: None, seats)
     with pytest.raises(BrokerLost, match=r"did not answer for 0\.01 s"):
         await admission.admit(AmqpMessage("start", "StartStream", b"{}", {}), redelivered=False)

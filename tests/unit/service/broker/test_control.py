@@ -16,6 +16,9 @@ def test_starts_and_early_audio_of_a_frozen_worker_are_free_as_soon_as_its_strea
     """The client's own default, a minute, would leave them with it for two."""
     settings = Settings(broker=BrokerSettings(heartbeat=7))
     unused: Any = None
-    admission, early = Admission(unused, settings.broker, unused), EarlyAudio.__new__(EarlyAudio)
-    plane = ControlPlane(settings, admission, early, unused, unused)
+    admission, early = (
+        Admission(unused, settings.broker, unused, unused),
+        EarlyAudio.__new__(EarlyAudio),
+    )
+    plane = ControlPlane(settings, admission, early, unused, unused, side=unused)
     assert URL(plane._broker._connection_kwargs["url"]).query["heartbeat"] == "7"

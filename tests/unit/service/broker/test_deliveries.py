@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
+from speechmq.broker import dead_letters
 from speechmq.broker.deliveries import read_delivery
 from speechmq.session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from speechmq.session.commands import Command as Wish
@@ -28,6 +29,7 @@ from speechmq_schemas import (
     GetSpeakers,
     to_command,
 )
+from speechmq_schemas.commands import COMMANDS
 
 
 def delivered(
@@ -58,6 +60,51 @@ START = json.dumps(
 def test_chunk_and_end_are_read() -> None:
     assert read_delivery(delivered("AudioChunk", {"seq": 3}, b"xy")) == ChunkDelivered(7, 3, b"xy")
     assert read_delivery(delivered("EndStream", {"seq": 4}, b"{}")) == EndDelivered(7, 4)
+
+
+def test_message_that_was_cut_says_how_large_it_was() -> None:
+    chunk = delivered("AudioChunk", {"seq": 3, "channel": "a"}, b"x" * 9000)
+    chunk.header.body_size = 9000
+    left = dead_letters.cut(chunk)
+    assert read_delivery(chunk) == ChunkDelivered(7, 3, b"x" * 9000, channel="a")
+    assert read_delivery(left) == ChunkDelivered(7, 3, b"", channel="a", excess=9000)
+    assert read_delivery(left).size == 9000
+
+
+@pytest.mark.parametrize("message_type", ["UpdateConfig", "Nonsense", None, "AudioChunk"])
+def test_garbage_that_was_cut_is_too_large_whatever_it_is(message_type: str | None) -> None:
+    garbage = delivered(message_type, {"seq": "no"}, b"x" * 9000)
+    garbage.header.body_size = 9000
+    reason = "the body has 9000 bytes, more than may come in one message"
+    found = read_delivery(dead_letters.cut(garbage))
+    assert (found, found.size) == (GarbageDelivered(7, "too_large", reason), 9000)
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["seq", "channel", "x"]) | st.text(max_size=3),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.binary(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+        max_leaves=6,
+    ),
+    max_size=3,
+)
+DEEP = st.integers(1, 300).map(lambda depth: b'{"x":' * depth + b"1" + b"}" * depth)
+
+
+@given(
+    st.sampled_from([*COMMANDS, "Nonsense", "", None]),
+    HEADERS | st.integers(1, 2**63).map(lambda seq: {"seq": seq}),
+    st.binary(max_size=50) | DEEP | st.sampled_from([b"", b"{}", b"[]", b"null", b'"\\ud800"']),
+)
+def test_whatever_comes_is_read_and_nothing_is_raised(
+    message_type: str | None, headers: dict[str, Any], body: bytes
+) -> None:
+    found = read_delivery(delivered(message_type, headers, body))
+    assert found.tag == 7
+    if isinstance(found, GarbageDelivered):
+        assert found.code
+        assert found.reason
 
 
 def test_message_that_came_by_the_default_exchange_is_early() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -52,13 +53,17 @@ def returned(routing_key: str) -> PublishError:
     return PublishError(message, frame)
 
 
+def early_audio(channel: Any, *, wait: float, clock: Callable[[], float]) -> EarlyAudio:
+    return EarlyAudio(channel, Names(), wait=wait, clock=clock, max_bytes=1000)
+
+
 def chunk(number: int) -> AmqpMessage:
     return AmqpMessage("stream.s", "AudioChunk", bytes([number]), {"seq": number})
 
 
 async def test_all_that_wait_go_at_once_when_the_stream_has_its_queue() -> None:
     channel: Any = ChannelWithoutQueue()
-    early = EarlyAudio(channel, Names(), wait=30.0, clock=lambda: 0.0)
+    early = early_audio(channel, wait=30.0, clock=lambda: 0.0)
     async with asyncio.TaskGroup() as tasks:
         for number in range(1, 51):
             tasks.create_task(early.forward(chunk(number)))
@@ -75,7 +80,7 @@ async def test_all_that_wait_go_at_once_when_the_stream_has_its_queue() -> None:
 async def test_those_behind_the_first_do_not_wait_for_each_others_confirms() -> None:
     channel: Any = ChannelWithoutQueue()
     channel.is_open = True
-    early = EarlyAudio(channel, Names(), wait=30.0, clock=lambda: 0.0)
+    early = early_audio(channel, wait=30.0, clock=lambda: 0.0)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(early.forward(chunk(1)))
         await channel.until(1)
@@ -91,7 +96,7 @@ async def test_old_message_is_not_given_up_without_a_look_whether_the_stream_has
     None
 ):
     channel: Any = ChannelWithoutQueue()
-    early = EarlyAudio(channel, Names(), wait=0.01, clock=lambda: 1000.0)
+    early = early_audio(channel, wait=0.01, clock=lambda: 1000.0)
     lane = early._lanes.setdefault("s", Lane())
     channel.is_open = True
     channel.confirm.set()
@@ -118,7 +123,7 @@ class DeadlyQueue:
 async def test_stream_whose_queue_costs_the_connection_again_and_again_is_given_up() -> None:
     """The first loss blames nobody: others may have been under way. Others go on meanwhile."""
     side: Any = DeadlyQueue()
-    early = EarlyAudio(side, Names(), wait=30.0, clock=lambda: 0.0)
+    early = early_audio(side, wait=30.0, clock=lambda: 0.0)
     bad, good = AmqpMessage("stream.bad", "AudioChunk", b"bad"), chunk(1)
     for _ in range(1 + MOST_LOSSES):
         with pytest.raises(BrokerLost):

@@ -46,6 +46,7 @@ def test_routing_key_is_the_one_that_was_kept_or_the_queues(
         ("other.start", {}, "its routing key was not kept"),
         ("ns.claims", {}, "is the claim to a stream that has failed: start the stream again"),
         ("ns.start", {"x-speechmq-headers-dropped": 9}, "has lost its headers"),
+        ("ns.start", {"x-speechmq-body-bytes": 9_000_000}, "the beginning of a message of 9000000"),
     ],
 )
 def test_letter_that_cannot_be_replayed_says_why(

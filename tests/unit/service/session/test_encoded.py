@@ -412,7 +412,7 @@ def test_chunk_before_the_first_is_missing() -> None:
 
 def test_chunk_that_is_too_large_is_refused_and_the_next_are_heard() -> None:
     messages = cut(example("mp3", 6), 1000)
-    stream = new_stream(window=100.0, max_encoded_chunk=1500)
+    stream = new_stream(window=100.0, max_chunk_bytes=1500)
     outputs = drive(stream, *messages[:3], ChunkDelivered(4, 4, bytes(1501)), *messages[4:])
     assert [(one.tag, one.code) for one in outputs if isinstance(one, DeadLetter)] == [
         (4, "too_large")

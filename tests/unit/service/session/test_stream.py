@@ -19,6 +19,7 @@ from tests.support.streams import (
     final,
     new_stream,
     partial,
+    published,
     started_stream,
     words,
 )
@@ -27,6 +28,7 @@ from speechmq.errors import TransitionError
 from speechmq.session import events
 from speechmq.session.checkpoint import Checkpoint, Gap, Totals
 from speechmq.session.inputs import (
+    ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
     ConnectionOpened,
@@ -303,6 +305,17 @@ def test_chunk_longer_than_allowed_is_refused() -> None:
     stream = started_stream(max_chunk=0.1)
     reason = "a chunk of 0.100125 s is longer than the 0.1 s that one message may carry"
     assert drive(stream, chunk(1, samples=CHUNK + 1))[0] == DeadLetter(1, "too_large", reason)
+
+
+def test_chunk_with_more_bytes_than_are_kept_is_refused_in_its_turn() -> None:
+    stream = started_stream(max_chunk_bytes=CHUNK)
+    drive(stream, chunk(1))
+    large = ChunkDelivered(2, 2, b"", excess=CHUNK * 30)
+    reason = "a chunk of 24000 bytes is larger than 800; send the audio in pieces"
+    outputs = drive(stream, large)
+    assert outputs[0] == DeadLetter(2, "too_large", reason)
+    [_, gap] = published(outputs)
+    assert gap == events.AudioGap("s", 0.1, 3.1, 2, 2)
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])

@@ -111,6 +111,9 @@ LIMITS = Limits(
     retry_attempts=1000,
     rollover_wait=2.0,
     speakers_every=1.5,
+    max_message_rate=20.0,
+    max_byte_rate=20_000.0,
+    rate_burst=0.5,
 )
 SIZES = st.sampled_from([0, 80, 400, 800, 1200])  # the last is longer than max_chunk
 

@@ -69,6 +69,8 @@ def test_decode_reads(text: str, expected: object) -> None:
         '{"message":"AudioAdded"}',
         '{"message":"AudioAdded","seq_no":"1"}',
         '{"message":"AddTranscript","results":[]}',
+        '{"message":"EndOfUtterance","metadata":{"start_time":-0.1,"end_time":2.4}}',
+        '{"message":"EndOfUtterance","metadata":{"start_time":0,"end_time":1e10}}',
         '{"message":"AudioAdded","seq_no":' + "[" * 5000 + "]" * 5000 + "}",
         "\ud800",
         b"\xff\xfe",
