@@ -67,10 +67,16 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
 
 
 class Channel(aiormq.Channel):
-    """One of a ``PlainConnection``, which opens it. A message that is returned is an error."""
+    """One of a ``PlainConnection``, which opens it. A message that is returned is an error.
 
-    def __init__(self, connection: AbstractConnection, number: int, *, confirms: bool) -> None:
+    ``patience``, in seconds, is for the broker's answer to its goodbye.
+    """
+
+    def __init__(
+        self, connection: AbstractConnection, number: int, *, confirms: bool, patience: float
+    ) -> None:
         super().__init__(connection, number, publisher_confirms=confirms, on_return_raises=True)
+        self.patience = patience
         self._receivers: dict[str, Receive] = {}
         self._nobody = Returning(loop=connection.loop)
         self._is_leaving = False

@@ -19,10 +19,13 @@ from yarl import URL
 
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
+from ..telemetry.logs import get_logger
 from .channel import Channel
 
-# Seconds for which the broker may leave the goodbye of a channel unanswered, or of a connection.
-CHANNEL_CLOSE_TIMEOUT, CONNECTION_CLOSE_TIMEOUT = 60.0, 5.0
+log = get_logger(__name__)
+
+# Seconds for which the broker may leave the goodbye of a connection unanswered.
+CONNECTION_CLOSE_TIMEOUT = 5.0
 # Of a connection whose broker sets no bound.
 MOST_CHANNELS = 65_535
 
@@ -56,7 +59,7 @@ async def answered(seconds: float) -> AsyncIterator[None]:
 
 
 class PlainConnection(aiormq.Connection):
-    """Answers the broker whenever it closes a channel.
+    """Answers the broker whenever it closes a channel. ``patience`` is its channels'.
 
     The client drops that answer when ten frames wait to be written. The channel's next user then
     opens it a second time, for which the broker closes the connection. Without that bound what
@@ -64,14 +67,18 @@ class PlainConnection(aiormq.Connection):
     """
 
     FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
-    _newest_number = 0
+
+    def __init__(self, url: URL, *, patience: float) -> None:
+        super().__init__(url)
+        self._patience = patience
+        self._newest_number = 0
 
     async def open_channel(self, *, confirms: bool) -> Channel:
         """Raises ``RuntimeError`` if the connection is closed, or has no room for another."""
         if self.is_closed:
             raise RuntimeError(f"{self!r} is closed")
         number = self._free_number()
-        channel = Channel(self, number, confirms=confirms)
+        channel = Channel(self, number, confirms=confirms, patience=self._patience)
         self.channels[number] = channel
         await channel.open()
         return channel
@@ -167,8 +174,10 @@ async def close_quietly(channel: Channel) -> None:
     if channel.is_closed:
         return
     closing = asyncio.ensure_future(_say_goodbye(channel))
-    done, _ = await asyncio.wait([closing], timeout=CHANNEL_CLOSE_TIMEOUT)
+    done, _ = await asyncio.wait([closing], timeout=channel.patience)
     if not done:
+        reason = f"RabbitMQ did not answer for {channel.patience} s; its connection is given up"
+        log.warning("broker_silent", reason=reason)
         await disconnect(channel.connection)
 
 
@@ -197,7 +206,7 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     url = broker_url(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout):
-            connection = PlainConnection(url)
+            connection = PlainConnection(url, patience=settings.answer_timeout)
             await connection.connect()
     except (AMQPError, OSError, TimeoutError) as error:
         raise BrokerError(
