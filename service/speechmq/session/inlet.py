@@ -50,13 +50,13 @@ class Inlet:
         self._early_until = now + limits.early_wait
         self._first_direct = math.inf
         self._hole_at = 0
-        self._pace: Pace | None = Pace(limits, now)
+        self._pace = Pace(limits, now)
+        self._is_paced = True
         self._settled: int | None = None
         self._warned_at = -math.inf
 
     def take(self, delivery: Sequenced, now: float) -> None:
-        if self._pace is not None:
-            self._pace.came(delivery.size, now)
+        self._pace.came(delivery.size, now)
         self._note_way(delivery, now)
         match self._intake.offer(delivery):
             case Place.IN_ORDER:
@@ -72,8 +72,7 @@ class Inlet:
         self._watch_hole(now)
 
     def take_garbage(self, delivery: inputs.GarbageDelivered, now: float) -> None:
-        if self._pace is not None:
-            self._pace.came(delivery.size, now)
+        self._pace.came(delivery.size, now)
         self._intake.settlement.opened(delivery.tag)
         self._refuse([Refusal(delivery.tag, delivery.code, delivery.reason)], now)
 
@@ -91,7 +90,7 @@ class Inlet:
             self._settled = tag
         if self._settled is None:
             return
-        wait = 0.0 if self._pace is None else self._pace.wait(now)
+        wait = self._pace.wait(now) if self._is_paced else 0.0
         if wait:
             self._put_off(now, wait)
         else:
@@ -116,7 +115,7 @@ class Inlet:
 
     def stop_pacing(self) -> None:
         """The stream is over here: what is accounted for need not come again."""
-        self._pace = None
+        self._is_paced = False
         self._acknowledge()
 
     # -- audio in place --------------------------------------------------------------------------
@@ -147,8 +146,7 @@ class Inlet:
             if isinstance(refusal, Damage):
                 self._journal.warn("damaged_audio", refusal.reason)
                 continue
-            if self._pace is not None:
-                self._pace.refused(now)
+            self._pace.refused(now)
             self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
             self._journal.warn(refusal.code, refusal.reason)
             if refusal.gap:
