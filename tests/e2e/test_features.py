@@ -21,6 +21,7 @@ from tests.support.speaker import RATE, Ears, Speaker, said, speaking, start_of
 from tests.support.tones import KINDS, example, tone_times, tones_engine
 from tests.support.worker import running_worker
 
+from speechmq_emulator.faults import FaultBook
 from speechmq_emulator.ledger import Spoken, encode
 from speechmq_emulator.server import serve
 from speechmq_schemas import (
@@ -652,10 +653,11 @@ async def test_alaw_is_recognised_at_its_own_rate(namespace: Namespace) -> None:
 
 
 async def test_small_chunks_go_upstream_together(namespace: Namespace) -> None:
+    """While an earlier one is under way, as it is where upstream is not on the same machine."""
     numbers = list(range(100, 120))
     audio = encode(numbers, sample_rate=RATE)
     async with (
-        serve("ledger") as upstream,
+        serve("ledger", faults=FaultBook(["delay message=AudioAdded by=100ms"])) as upstream,
         running_worker(namespace.url, upstream.url),
         speaking(namespace.url) as speaker,
     ):
