@@ -74,8 +74,10 @@ def run_worker() -> int:
         configure_logs(settings.log, settings.secrets())
         tolerance.install()
         framing.install()
+        worker = Worker(settings, ready=lambda: _announce(settings.log.format))
+        _spare_what_stays()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Worker(settings, ready=lambda: _announce(settings.log.format)).run())
+            runner.run(worker.run())
         log.info("worker_stopped")
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -86,12 +88,15 @@ def run_worker() -> int:
     return 0
 
 
-def _announce(form: str) -> None:
-    """To whoever started the process and waits; a log of JSON has no line that is none."""
-    # What was made so far stays: looking through it for garbage would stop all streams for 0.1 s.
+def _spare_what_stays() -> None:
+    """Looking for garbage among all that was imported would stop all streams for 0.1 s."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+
+
+def _announce(form: str) -> None:
+    """To whoever started the process and waits; a log of JSON has no line that is none."""
     log.info("worker_ready")
     if form == "console":
         print(READY_LINE, flush=True)

@@ -213,8 +213,7 @@ class Runner:
     def _perform_rarely(self, output: Output) -> None:
         match output:
             case Publish(confirm=False) if not self._is_writing and self._broker_work.empty():
-                self._publisher.tell(output, self._observer.sending(output))
-                self._note_published(output)
+                self._tell(output)
             case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
                 self._give_broker(output)
             case Finish(outcome):
@@ -278,8 +277,7 @@ class Runner:
     async def _do(self, work: BrokerWork) -> None:
         match work:
             case Publish(confirm=False) as publish:
-                self._publisher.tell(publish, self._observer.sending(publish))
-                self._note_published(publish)
+                self._tell(publish)
             case Publish() as publish:
                 await self._publisher.publish(publish, self._observer.sending(publish))
                 self._note_published(publish)
@@ -292,6 +290,10 @@ class Runner:
             case DeadLetter(tag, code, reason):
                 await self._queue.dead_letter(tag, code, reason)
                 self._deliver(DeadLettered(tag))
+
+    def _tell(self, publish: Publish) -> None:
+        self._publisher.tell(publish, self._observer.sending(publish))
+        self._note_published(publish)
 
     def _note_published(self, publish: Publish) -> None:
         if self._observer.published(publish):

@@ -34,9 +34,6 @@ class ChunkDelivered(msgspec.Struct, frozen=True, gc=False):
     def size(self) -> int:
         return self.excess or len(self.audio)
 
-    def without_channel(self) -> ChunkDelivered:
-        return ChunkDelivered(self.tag, self.seq, self.audio, self.is_early)
-
 
 @dataclass(frozen=True, slots=True)
 class CommandDelivered:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from ..errors import UndecodableAudio
 from ..media.packets import Head
 from .channels import Channels, Fault
@@ -147,7 +149,9 @@ class Intake:
     def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
-            return self._refuse(delivery.without_channel(), self._mean_samples, *fault)
+            return self._refuse(
+                msgspec.structs.replace(delivery, channel=None), self._mean_samples, *fault
+            )
         if reason := self._excess_of(delivery):
             return self._refuse(delivery, self._mean_samples, "too_large", reason)
         decoding.begin(delivery)
