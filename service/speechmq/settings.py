@@ -131,6 +131,8 @@ class WorkerSettings(Section):
     """A stream that was taken over as often without getting any further fails"""
     takeover_window: Seconds = 600.0
     """The time in which these count"""
+    early_prefetch: Annotated[int, Field(ge=16, le=65_535)] = 2000
+    """Messages held at once of streams that have no queue yet; more wait at the broker"""
 
 
 class LogSettings(Section):

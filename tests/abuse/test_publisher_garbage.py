@@ -39,6 +39,7 @@ from speechmq_schemas.commands import COMMANDS
 
 pytestmark = pytest.mark.timeout(180)
 SOON = {"SPEECHMQ_SESSION__EARLY_WAIT": "1"}
+FEW = {"SPEECHMQ_WORKER__EARLY_PREFETCH": "100", "SPEECHMQ_SESSION__PREFETCH": "100"}
 RANDOM = random.Random(7)
 
 KEYS = (
@@ -110,12 +111,13 @@ def garbage(count: int) -> list[AmqpMessage]:
 async def test_garbage_of_every_kind_to_every_key_is_dead_lettered_with_its_reason(
     namespace: Namespace,
 ) -> None:
-    messages = garbage(600)
+    """130 MiB of it in all: a worker that kept what it has settled would need as much."""
+    messages = garbage(1500)
     async with (
         serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **SOON) as worker,
+        running_worker(namespace.url, upstream.url, **SOON, **FEW) as worker,
         speaking(namespace.url) as speaker,
-        within_memory(worker, 100),
+        within_memory(worker, 80),
     ):
         await speaker.start("bad")
         next_seq = await speaker.say("bad", range(5), finish=False)

@@ -19,7 +19,7 @@ ROW = re.compile(r"^\| .* \| `(\w+)__(\w+)` \| (?:`(.*)`)? ?\| .* \|$", re.MULTI
 def test_defaults_are_those_of_the_settings() -> None:
     settings = Settings()
     found = ROW.findall(PAGE)
-    assert len(found) == 18
+    assert len(found) == 19
     for section, name, told in found:
         default = getattr(getattr(settings, section.lower()), name.lower())
         assert told == ("" if default is None else str(default)), name
@@ -28,7 +28,6 @@ def test_defaults_are_those_of_the_settings() -> None:
 def test_fixed_limits_are_those_of_the_code() -> None:
     at_once = (
         control.STARTS_AT_ONCE,
-        control.EARLY_AT_ONCE,
         control.KEY_REQUESTS_AT_ONCE,
         status.AT_ONCE,
     )

@@ -35,16 +35,15 @@ from .status import UnownedStatus, is_status_question
 log = get_logger(__name__)
 
 STARTS_AT_ONCE = 16
-EARLY_AT_ONCE = 2000
 KEY_REQUESTS_AT_ONCE = 16
 # Between a failure of the data plane and the next try, so that a start does not spin.
 PAUSE = 0.5
 
-Message = StreamMessage[IncomingMessage]
 
-
-async def _as_it_came(message: Message) -> Message:
-    return message
+async def _as_it_came(message: StreamMessage[IncomingMessage]) -> IncomingMessage:
+    """The client's own. FastStream's keeps what a decoder makes of it: returned itself, it and its
+    body would stay until somebody looks for garbage."""
+    return message.raw_message
 
 
 class ControlPlane:
@@ -67,7 +66,7 @@ class ControlPlane:
         self._unowned = unowned
         self._keys = keys
         names = self._names = Names(settings.broker.namespace)
-        # Without types and with the message for its own body, FastStream runs a handler right in
+        # Without types and with the client's message for a body, FastStream runs a handler right in
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
         self._broker = RabbitBroker(
             # A frozen worker must not keep starts and early audio for longer than its streams.
@@ -83,10 +82,12 @@ class ControlPlane:
         self._in_hand: set[asyncio.Task[Any]] = set()
         self._is_giving_back = False
         self._subscribe(names.start, STARTS_AT_ONCE, self._on_start)
-        self._subscribe(names.early, EARLY_AT_ONCE, self._on_early)
+        self._subscribe(names.early, settings.worker.early_prefetch, self._on_early)
         self._subscribe(names.temporary_key, KEY_REQUESTS_AT_ONCE, self._on_key_request)
 
-    def _subscribe(self, queue: str, prefetch: int, receive: Callable[[Message], Any]) -> None:
+    def _subscribe(
+        self, queue: str, prefetch: int, receive: Callable[[IncomingMessage], Any]
+    ) -> None:
         """The queue's arguments are the topology's to declare.
 
         FastStream would answer whatever bears a ``reply_to`` by itself, with nothing, and to any
@@ -140,31 +141,33 @@ class ControlPlane:
         if self._in_hand:
             await asyncio.wait(self._in_hand)
 
-    async def _on_start(self, message: Message) -> None:
+    async def _on_start(self, message: IncomingMessage) -> None:
         await self._settle(message, self._names.start, self._admission.admit)
 
-    async def _on_early(self, message: Message) -> None:
+    async def _on_early(self, message: IncomingMessage) -> None:
         """Audio of a stream without a queue, or a question about one without an owner."""
-        is_question = is_status_question(message.raw_message.routing_key or "")
+        is_question = is_status_question(message.routing_key or "")
         work = self._unowned.answer if is_question else self._early.forward
         await self._settle(message, self._names.early, work)
 
-    async def _on_key_request(self, message: Message) -> None:
+    async def _on_key_request(self, message: IncomingMessage) -> None:
         await self._settle(message, self._names.temporary_key, self._keys.answer)
 
     async def _settle(
-        self, message: Message, queue: str, work: Callable[[AmqpMessage, bool], Awaitable[None]]
+        self,
+        message: IncomingMessage,
+        queue: str,
+        work: Callable[[AmqpMessage, bool], Awaitable[None]],
     ) -> None:
         """Gives the message back when the data plane cannot take it now."""
-        raw = message.raw_message
         with self._owned():
             try:
-                await self._work_on(raw, queue, work)
+                await self._work_on(message, queue, work)
                 with translated("acknowledging a message of the control plane"):
                     await message.ack()
                 self._is_giving_back = False
             except BrokerLost as error:
-                self._tell_of(error, raw)
+                self._tell_of(error, message)
                 await asyncio.sleep(PAUSE)
                 with suppress(BrokerLost), translated("giving a message back"):
                     await message.nack()
@@ -179,44 +182,44 @@ class ControlPlane:
         finally:
             self._in_hand.discard(task)
 
-    def _tell_of(self, error: BrokerLost, raw: IncomingMessage) -> None:
+    def _tell_of(self, error: BrokerLost, message: IncomingMessage) -> None:
         """Aloud for the first message only: thousands may wait for the same broker."""
         if self._is_giving_back:
-            log.debug("message_given_back", type=raw.type, **describe(error))
+            log.debug("message_given_back", type=message.type, **describe(error))
         else:
-            log.warning("message_given_back", type=raw.type, **describe(error))
+            log.warning("message_given_back", type=message.type, **describe(error))
         self._is_giving_back = True
 
     async def _work_on(
         self,
-        raw: IncomingMessage,
+        message: IncomingMessage,
         queue: str,
         work: Callable[[AmqpMessage, bool], Awaitable[None]],
     ) -> None:
         """A message that nobody foresaw is none that may stay: unsettled it would take a place of
         the prefetch for ever, in one worker after another."""
         try:
-            await work(read_message(raw), bool(raw.redelivered))
+            await work(read_message(message), bool(message.redelivered))
         except BrokerLost:
             raise
         except Exception as error:
             log.exception("message_unusable", queue=queue)
             # Whatever it was that could not be used, it is not among these.
-            letter = Letter(queue, raw.body, "", {DROPPED: len(raw.headers)})
+            letter = Letter(queue, message.body, "", {DROPPED: len(message.headers)})
             channel = await self._side.channel()
             reason = f"the worker failed over it: {error!r}"
             await bury(channel, self._names.dead, letter, code="internal_error", reason=reason)
 
 
-def read_message(raw: IncomingMessage) -> AmqpMessage:
+def read_message(message: IncomingMessage) -> AmqpMessage:
     """The message as the contract sees it."""
     return AmqpMessage(
-        routing_key=raw.routing_key or "",
-        type=raw.type or "",
-        body=raw.body,
-        headers=dict(raw.headers),
-        content_type=raw.content_type or "",
-        correlation_id=raw.correlation_id,
-        reply_to=raw.reply_to,
-        user_id=raw.user_id,
+        routing_key=message.routing_key or "",
+        type=message.type or "",
+        body=message.body,
+        headers=dict(message.headers),
+        content_type=message.content_type or "",
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        user_id=message.user_id,
     )

@@ -196,7 +196,10 @@ async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -
                 properties=_properties(message),
                 mandatory=True,
             )
-        except PublishError:
+        except PublishError as error:
+            # The client's frames hold the error, which holds them, and they hold the body: each try
+            # would leave one until somebody looks for garbage.
+            error.__traceback__ = None
             return False
     return True
 
