@@ -5,9 +5,11 @@ Decides nothing: when to connect, what to send and when to give up is the sessio
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NoReturn, TypeAlias, TypeGuard, cast
 
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,34 +22,88 @@ from websockets.exceptions import (
     InvalidURI,
     ProxyError,
 )
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 from yarl import URL
 
 from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
 from ..upstream_settings import UpstreamSettings
-from .messages import Received, UnknownReceived, decode
+from .messages import MalformedMessage, Received, UnknownReceived, decode
 from .network import PROXY_SETTING, PROXY_UNUSABLE, Network
 from .regions import shown
 
 ABNORMAL_CLOSURE = 1006
 
 
+Message: TypeAlias = Received | UnknownReceived
+
+
+class Socket(ClientConnection):
+    """Gives ``taker`` each message in the callback that reads it: to wake a task for it costs as
+    much as the message does. What is not taken waits for ``recv``, and so does what comes behind.
+    """
+
+    taker: Callable[[bytes], bool] | None = None
+
+    def process_event(self, event: Event) -> None:
+        if not self._is_taken(event):
+            super().process_event(event)
+
+    def _is_taken(self, event: Event) -> bool:
+        if self.taker is None or self.recv_messages.frames or not _is_message(event):
+            return False
+        return self.taker(bytes(event.data))
+
+
+def _is_message(event: Event) -> TypeGuard[Frame]:
+    """Whether it is a whole one; fragments are the client's to put together."""
+    return isinstance(event, Frame) and event.fin and event.opcode in (Opcode.TEXT, Opcode.BINARY)
+
+
 @dataclass(slots=True)
 class Connection:
     """One open WebSocket."""
 
-    socket: ClientConnection
+    socket: Socket
 
     def send(self, message: str | bytes) -> None:
         """Does not wait: what the socket cannot take yet is buffered, which the window of the
-        session bounds. On a connection that is lost it does nothing; ``receive`` says so."""
+        session bounds. On a connection that is lost it does nothing; ``listen`` says so."""
         broadcast((self.socket,), message)
 
-    async def receive(self) -> Received | UnknownReceived:
-        """The next message; raises ``UpstreamLost``, and ``MalformedMessage`` for garbage."""
+    async def listen(self, deliver: Callable[[Message], None], room: asyncio.Event) -> NoReturn:
+        """``deliver`` is called for each message, in order; while there is no ``room``, the socket
+        is not read. Raises ``UpstreamLost``, and ``MalformedMessage`` for garbage."""
+
+        def take(text: bytes) -> bool:
+            try:
+                message = decode(text) if room.is_set() else None
+            except MalformedMessage:
+                message = None
+            if message is not None:
+                self.note(message)
+                deliver(message)
+            return message is not None
+
+        self.socket.taker = take
         try:
-            return decode(await self.socket.recv(decode=False))
+            while True:
+                await room.wait()
+                deliver(await self.receive())
+        finally:
+            self.socket.taker = None
+
+    async def receive(self) -> Message:
+        """The next message; raises as ``listen`` does."""
+        try:
+            message = decode(await self.socket.recv(decode=False))
         except ConnectionClosed as error:
             raise lost(error) from error
+        self.note(message)
+        return message
+
+    def note(self, message: Message) -> None:
+        """Called before anybody has a message."""
 
 
 def lost(error: ConnectionClosed) -> UpstreamLost:
@@ -87,11 +143,12 @@ async def open_connection(dialling: Dialling, key: SecretStr | None) -> AsyncIte
         await socket.close()
 
 
-async def _dial(dialling: Dialling, key: SecretStr | None) -> ClientConnection:
+async def _dial(dialling: Dialling, key: SecretStr | None) -> Socket:
     settings, url = dialling.settings, shown(dialling.url)
     try:
-        return await connect(
+        socket = await connect(
             dialling.session_url,
+            create_connection=Socket,
             additional_headers=_authorization(key),
             compression="deflate" if settings.compression else None,
             open_timeout=settings.connect_timeout,
@@ -101,6 +158,7 @@ async def _dial(dialling: Dialling, key: SecretStr | None) -> ClientConnection:
             max_size=settings.max_message_bytes,
             **dialling.network.websocket_options(dialling.url),
         )
+        return cast("Socket", socket)
     except InvalidStatus as error:
         status = error.response.status_code
         raise HandshakeRefused(url, status, dialling.key_setting) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from ..errors import (
     AccountFull,
@@ -64,9 +65,7 @@ class Link:
     async def _listen(self, connection: Connection) -> ConnectionLost:
         """Returns at the end of the connection."""
         try:
-            while True:
-                await self._room.wait()
-                self._deliver(self, await connection.receive())
+            await connection.listen(partial(self._deliver, self), self._room)
         except UpstreamLost as error:
             return ConnectionLost(error.code, error.reason)
         except MalformedMessage as error:

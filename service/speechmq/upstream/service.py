@@ -21,16 +21,10 @@ from speechmq_schemas import (
 from ..errors import UNAUTHORISED, HandshakeRefused
 from ..upstream_settings import DEFAULT_CREDENTIAL, CredentialSettings, UpstreamSettings, variable
 from .account import Account
-from .connection import Connection, Dialling, open_connection
+from .connection import Connection, Dialling, Message, open_connection
 from .keys import Keys, OwnKey, TemporaryKeys
 from .management import ManagementApi
-from .messages import (
-    ErrorReceived,
-    InfoReceived,
-    Received,
-    RecognitionStarted,
-    UnknownReceived,
-)
+from .messages import ErrorReceived, InfoReceived, RecognitionStarted
 from .network import Network
 from .regions import address_of, shown
 
@@ -202,13 +196,8 @@ class Seat(Connection):
     account: Account
     is_taken: bool = False
 
-    async def receive(self) -> Received | UnknownReceived:
-        received = await Connection.receive(self)
-        self.note(received)
-        return received
-
-    def note(self, received: Received | UnknownReceived) -> None:
-        match received:
+    def note(self, message: Message) -> None:
+        match message:
             case InfoReceived(usage=float() | int() as usage, quota=float() | int() as quota):
                 self.account.told(usage, quota)
             case RecognitionStarted():
