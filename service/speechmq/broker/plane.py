@@ -21,6 +21,7 @@ from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
 from ..telemetry.logs import get_logger
 from .channel import Channel
+from .gathering import Gathering
 
 log = get_logger(__name__)
 
@@ -70,6 +71,7 @@ class PlainConnection(aiormq.Connection):
 
     def __init__(self, url: URL, *, patience: float) -> None:
         super().__init__(url)
+        self._transport_factory = Gathering(self._transport_factory)
         self._patience = patience
         self._newest_number = 0
 
