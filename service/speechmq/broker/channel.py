@@ -39,12 +39,12 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
         self._missing = 0
 
     async def put(self, item: tuple[int, FrameTypes]) -> None:
-        if not self._take(item[1]):
+        if not self.take(item[1]):
             self.put_nowait(item)
 
-    def _take(self, frame: FrameTypes) -> bool:
-        """A method, a header and the body's parts follow each other; no other frame of the channel
-        comes between."""
+    def take(self, frame: FrameTypes) -> bool:
+        """Whether it belongs to a message for one of ``receivers``: a method, a header and the
+        body's parts follow each other, and no other frame of the channel comes between."""
         if isinstance(frame, spec.Basic.Deliver):
             self._delivery = frame
             self._receive = self._receivers.get(frame.consumer_tag or "")
@@ -77,6 +77,7 @@ class Channel(aiormq.Channel):
     ) -> None:
         super().__init__(connection, number, publisher_confirms=confirms, on_return_raises=True)
         self.patience = patience
+        self.frames: Inbox
         self._receivers: dict[str, Receive] = {}
         self._nobody = Returning(loop=connection.loop)
         self._is_leaving = False

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiormq.connection import TransportFactory
+from pamqp.frame import FrameTypes
 from yarl import URL
 
 STROKE = 0.004
@@ -19,19 +20,27 @@ LEAST = 0.0005
 """A wait that is shorter is not worth its timer."""
 
 
+Take = Callable[[int, FrameTypes], bool]
+
+
 class GatheringReader:
-    """Has of ``asyncio.StreamReader`` what the client asks of one."""
+    """Has of ``asyncio.StreamReader`` what the client asks of one.
+
+    ``take`` is offered each frame that belongs to a message, with its channel's number.
+    """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         transport: asyncio.Transport,
+        take: Take,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._reader = reader
         self._transport = transport
+        self.take = take
         self._clock = clock
         self._sleep = sleep
         self._next_at = clock()
@@ -60,8 +69,9 @@ class GatheringReader:
 class Gathering(TransportFactory):
     """Another factory's transports, read in strokes."""
 
-    def __init__(self, factory: TransportFactory) -> None:
+    def __init__(self, factory: TransportFactory, take: Take) -> None:
         self._factory = factory
+        self._take = take
 
     async def create(
         self, url: URL, **options: Any
@@ -69,5 +79,5 @@ class Gathering(TransportFactory):
         reader, writer = await self._factory.create(url, **options)
         clock = asyncio.get_running_loop().time
         transport: Any = writer.transport
-        gathering: Any = GatheringReader(reader, transport, clock=clock)
+        gathering: Any = GatheringReader(reader, transport, self._take, clock=clock)
         return gathering, writer

@@ -15,6 +15,7 @@ import aio_pika.abc
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError
+from pamqp.frame import FrameTypes
 from yarl import URL
 
 from ..errors import BrokerError, BrokerLost
@@ -71,9 +72,14 @@ class PlainConnection(aiormq.Connection):
 
     def __init__(self, url: URL, *, patience: float) -> None:
         super().__init__(url)
-        self._transport_factory = Gathering(self._transport_factory)
+        self._transport_factory = Gathering(self._transport_factory, self._take)
         self._patience = patience
         self._newest_number = 0
+
+    def _take(self, number: int, frame: FrameTypes) -> bool:
+        """Whether it is of a message, and its channel has somebody who receives those."""
+        channel = self.channels.get(number)
+        return isinstance(channel, Channel) and channel.frames.take(frame)
 
     async def open_channel(self, *, confirms: bool) -> Channel:
         """Raises ``RuntimeError`` if the connection is closed, or has no room for another."""

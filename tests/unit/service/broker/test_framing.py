@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError, ProtocolSyntaxError
@@ -16,6 +18,7 @@ from pamqp.header import ContentHeader, ProtocolHeader
 from pamqp.heartbeat import Heartbeat
 
 from speechmq.broker.framing import BufferedReceiver
+from speechmq.broker.gathering import GatheringReader
 
 PROPERTIES = spec.Basic.Properties(message_type="AudioChunk", headers={"seq": 7})
 FRAMES: list[FrameTypes] = [
@@ -55,6 +58,33 @@ def test_frames_are_the_same_however_the_stream_is_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(WIRE)]
     pieces = [WIRE[start:end] for start, end in pairwise(places)]
     assert told(asyncio.run(read(pieces, len(FRAMES)))) == told(FRAMES)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, len(WIRE)])
+async def test_what_is_of_a_message_goes_to_its_channel_and_counts_as_a_heartbeat(
+    size: int,
+) -> None:
+    """The client would take a broker that sends nothing else for dead."""
+    taken: list[FrameTypes] = []
+
+    def take(channel: int, frame: FrameTypes) -> bool:
+        assert channel == 5
+        taken.append(frame)
+        return True
+
+    stream = asyncio.StreamReader()
+    unused: Any = None
+    reader: Any = GatheringReader(stream, unused, take, clock=itertools.count().__next__)
+    receiver = BufferedReceiver(reader)
+    message = b"".join(marshal(frame, 5) for frame in FRAMES[:4])
+    for at in range(0, len(message), size):
+        stream.feed_data(message[at : at + size])
+    assert isinstance((await receiver.get_frame())[2], Heartbeat)
+    while len(taken) < 4:
+        await receiver.get_frame()
+    assert told(taken) == told(FRAMES[:4])
+    stream.feed_data(marshal(FRAMES[5], 5))
+    assert told([(await receiver.get_frame())[2]]) == told([FRAMES[5]])
 
 
 async def test_end_of_the_stream_is_a_lost_connection_also_within_a_frame() -> None:

@@ -6,8 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+from pamqp.frame import FrameTypes
 
 from speechmq.broker.gathering import LEAST, STROKE, GatheringReader
+
+
+def nobody(_channel: int, _frame: FrameTypes) -> bool:
+    raise AssertionError("Whoever reads bytes has no frames.")
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Wire(asyncio.Transport):
         self.now += seconds
 
     def gathering(self) -> GatheringReader:
-        return GatheringReader(self.reader, self, clock=lambda: self.now, sleep=self.sleep)
+        return GatheringReader(self.reader, self, nobody, clock=lambda: self.now, sleep=self.sleep)
 
 
 async def test_first_read_waits_for_nothing() -> None:
@@ -80,7 +85,7 @@ async def test_reader_that_is_cancelled_leaves_its_transport_as_it_was() -> None
         raise asyncio.CancelledError
 
     wire = Wire()
-    reader = GatheringReader(wire.reader, wire, clock=lambda: wire.now, sleep=cancelled)
+    reader = GatheringReader(wire.reader, wire, nobody, clock=lambda: wire.now, sleep=cancelled)
     wire.reader.feed_data(b"one")
     await reader.read(100)
     with pytest.raises(asyncio.CancelledError):
