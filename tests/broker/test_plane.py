@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from urllib.parse import urlsplit
 
+import aiormq.connection
 import pytest
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
@@ -13,11 +15,18 @@ from pamqp.common import FieldValue
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import proxying, through
 
+from speechmq.broker.framing import BufferedReceiver
 from speechmq.broker.plane import DataPlane, close_quietly, open_plane
 from speechmq.settings import BrokerSettings
 
 STREAMS = 40
+RANDOM = random.Random(8)
 ROUNDS = 40
+
+
+@pytest.fixture(autouse=True)
+def read_as_a_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiormq.connection, "FrameReceiver", BufferedReceiver)
 
 
 def settings(url: str, **more: float) -> BrokerSettings:
@@ -124,3 +133,28 @@ async def test_events_are_confirmed_refused_or_returned_as_the_client_would_tell
             channel.tell(b"late", properties, exchange="", routing_key="whole")
         assert not plane.is_lost
     assert [message.body for message in received] == [b"first", large, b"last"]
+
+
+async def test_each_of_many_events_at_once_has_its_own_answer(namespace: Namespace) -> None:
+    """Confirms may be for several at once; what comes back does so before its confirm."""
+    async with asyncio.timeout(60), open_plane(settings(namespace.url)) as plane:
+        channel = await plane.channel()
+        await channel.queue_declare("whole", exclusive=True)
+        full: dict[str, FieldValue] = {"x-max-length": 0, "x-overflow": "reject-publish"}
+        await channel.queue_declare("full", exclusive=True, arguments=full)
+
+        async def publish(number: int, queue: str) -> str:
+            properties = spec.Basic.Properties(message_id=f"one/1/{number}")
+            try:
+                await channel.publish(
+                    b"event", properties, exchange="", routing_key=queue, mandatory=True
+                )
+            except (PublishError, DeliveryError) as error:
+                return type(error).__name__
+            return "confirmed"
+
+        answers = {"whole": "confirmed", "full": "DeliveryError", "none": "PublishError"}
+        queues = [RANDOM.choice(list(answers)) for _ in range(1000)]
+        found = await asyncio.gather(*(publish(*one) for one in enumerate(queues)))
+        assert found == [answers[queue] for queue in queues]
+        assert channel.confirmations == {}

@@ -43,8 +43,12 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
             self.put_nowait(item)
 
     def take(self, frame: FrameTypes) -> bool:
-        """Whether it belongs to a message for one of ``receivers``: a method, a header and the
-        body's parts follow each other, and no other frame of the channel comes between."""
+        """Whether it is a confirm, or belongs to a message for one of ``receivers``: a method, a
+        header and the body's parts follow each other, with no other frame of the channel between.
+        """
+        if isinstance(frame, spec.Basic.Ack):
+            # A message that comes back does so before its confirm: the client is to see it first.
+            return self.empty() and self._channel.take_confirm(frame)
         if isinstance(frame, spec.Basic.Deliver):
             self._delivery = frame
             self._receive = self._receivers.get(frame.consumer_tag or "")
@@ -130,6 +134,14 @@ class Channel(aiormq.Channel):
             await confirmation
         finally:
             self.message_id_delivery_tag.pop(message_id, None)
+
+    def take_confirm(self, confirm: spec.Basic.Ack) -> bool:
+        """In the callback that reads it, where the client wakes a task."""
+        last = confirm.delivery_tag or 0
+        tags = [tag for tag in self.confirmations if tag <= last] if confirm.multiple else [last]
+        for tag in tags:
+            self._confirm_delivery(tag, confirm)
+        return True
 
     def tell(
         self, body: bytes, properties: spec.Basic.Properties, *, exchange: str, routing_key: str

@@ -1,7 +1,7 @@
 """AMQP frames from a TCP stream, as many as have come, with one wait.
 
-The client waits three times for each frame, and has three frames for each message. What is a
-delivery's goes straight to its channel here; what all else means is pamqp's to read.
+The client waits three times for each frame, and has three frames for each message. What comes
+with each message goes straight to its channel here; what all else means is pamqp's to read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pamqp.exceptions import PAMQPException
 from pamqp.frame import FrameTypes
 from pamqp.heartbeat import Heartbeat
 
-from .content import DELIVER, read_deliver, read_header
+from .content import ACK, DELIVER, read_ack, read_deliver, read_header
 from .gathering import GatheringReader
 
 PIECE = 65_536
@@ -102,13 +102,15 @@ class BufferedReceiver(FrameReceiver):
 
 
 def _read_content(kind: int, payload: bytes) -> FrameTypes | None:
-    """What belongs to a message; nothing for what is left to pamqp."""
+    """What belongs to a message, or confirms some; nothing for what is left to pamqp."""
     if kind == FRAME_BODY:
         return ContentBody(payload)
     if kind == FRAME_HEADER:
         return read_header(payload)
     if kind == FRAME_METHOD and payload.startswith(DELIVER):
         return read_deliver(payload)
+    if kind == FRAME_METHOD and payload.startswith(ACK):
+        return read_ack(payload)
     return None
 
 

@@ -53,3 +53,24 @@ async def test_all_else_is_the_clients_in_its_order() -> None:
     delivered, left = await put([answer, *others, *ours, confirm, *got])
     assert delivered == [(1, b"a")]
     assert left == [answer, *others, confirm, *got]
+
+
+async def test_confirm_waits_for_what_came_before_it() -> None:
+    """A message that came back is told by the client, from a task; its confirm says nothing."""
+    confirmed: list[spec.Basic.Ack] = []
+
+    class Channel:
+        def take_confirm(self, confirm: spec.Basic.Ack) -> bool:
+            confirmed.append(confirm)
+            return True
+
+    channel: Any = Channel()
+    inbox = Inbox(channel, {})
+    first, second, third = (spec.Basic.Ack(delivery_tag=tag) for tag in (1, 2, 3))
+    returned = spec.Basic.Return(312, "NO_ROUTE", "", "none")
+    for frame in (first, returned, second):
+        await inbox.put((0, frame))
+    assert confirmed == [first]
+    assert [inbox.get_nowait()[1] for _ in range(2)] == [returned, second]
+    await inbox.put((0, third))
+    assert confirmed == [first, third]

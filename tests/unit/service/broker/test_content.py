@@ -11,7 +11,7 @@ from pamqp import commands as spec
 from pamqp import frame
 from pamqp.header import ContentHeader
 
-from speechmq.broker.content import DELIVER, LARGEST_TABLE, read_deliver, read_header
+from speechmq.broker.content import ACK, DELIVER, LARGEST_TABLE, read_ack, read_deliver, read_header
 
 CHUNK: dict[str, Any] = {"message_type": "AudioChunk", "headers": {"seq": 7, "channel": "left"}}
 
@@ -46,7 +46,7 @@ PAYLOAD = frame.marshal(ContentHeader(properties=spec.Basic.Properties(**CHUNK))
 spots = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=3)
 
 
-def payload_of(header: ContentHeader | spec.Basic.Deliver) -> bytes:
+def payload_of(header: ContentHeader | spec.Basic.Deliver | spec.Basic.Ack) -> bytes:
     return frame.marshal(header, 5)[7:-1]
 
 
@@ -136,3 +136,13 @@ def test_delivery_that_was_tampered_with_says_what_pamqp_says(
     del payload[len(payload) - cut % 5 :]
     found = read_deliver(bytes(payload))
     assert found is None or dict(found) == dict(by_pamqp(1, bytes(payload)))
+
+
+@given(st.integers(0, 2**63 - 1), st.booleans())
+def test_confirm_says_what_pamqp_says(tag: int, multiple: bool) -> None:
+    payload = payload_of(spec.Basic.Ack(tag, multiple))
+    assert payload.startswith(ACK)
+    found = read_ack(payload)
+    assert found is not None
+    assert dict(found) == dict(by_pamqp(1, payload))
+    assert read_ack(payload[:-1]) is None
