@@ -50,6 +50,7 @@ class Inlet:
         self._early_until = now + limits.early_wait
         self._first_direct = math.inf
         self._hole_at = 0
+        self._nearly_full = limits.prefetch * 9 // 10
         self._pace = Pace(limits, now)
         self._is_paced = True
         self._settled: int | None = None
@@ -203,16 +204,20 @@ class Inlet:
 
     # -- relief ----------------------------------------------------------------------------------
 
-    def relieve(self, now: float, *, may_release: bool) -> None:
-        """Never a deadlock: when the prefetch is nearly used up, what blocks it gives way."""
-        if len(self._intake.settlement) < self._limits.prefetch * 9 // 10:
-            return
+    def relieve(self, now: float, *, may_release: bool) -> bool:
+        """Never a deadlock: when the prefetch is nearly used up, what blocks it gives way.
+
+        Whether there may be more to send now.
+        """
+        if len(self._intake.settlement) < self._nearly_full:
+            return False
         if self._intake.is_decoding:
-            return  # as fast as upstream takes it
+            return False  # as fast as upstream takes it
         if self._intake.order.has_hole:
             self.give_up_hole(now)
         elif may_release:
             self._release_uncovered()
+        return True
 
     def _release_uncovered(self) -> None:
         count = self._intake.timeline.oldest_sent(self._limits.prefetch // 10)

@@ -126,6 +126,11 @@ class Intake:
     # -- audio that has to be decoded ------------------------------------------------------------
 
     @property
+    def has_decoder(self) -> bool:
+        """Whether the stream is a file."""
+        return self._decoding is not None
+
+    @property
     def is_decoding(self) -> bool:
         """Whether a message is there of which not all is in place."""
         return self._decoding is not None and self._decoding.is_busy

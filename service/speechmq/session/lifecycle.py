@@ -78,14 +78,16 @@ class Lifecycle:
 
     def advance(self, now: float) -> None:
         """Sends what can be sent, also what is freed when the prefetch is used up."""
-        self._inlet.decode_on(now)
+        if self._intake.has_decoder:
+            self._inlet.decode_on(now)
         if self._intake.undecodable is not None:
             self._fail(Failure("undecodable_audio", self._intake.undecodable))
             return
         self._pump(now)
-        self._inlet.relieve(now, may_release=self.state is State.STREAMING)
-        self._pump(now)
-        self._inlet.watch_decoding(now)
+        if self._inlet.relieve(now, may_release=self.state is State.STREAMING):
+            self._pump(now)
+        if self._intake.has_decoder:
+            self._inlet.watch_decoding(now)
         if self.state is State.SUSPENDED:
             self._wake(now)
 

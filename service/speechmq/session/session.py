@@ -6,7 +6,7 @@ which are those of all that it publishes of what it hears. Each channel is heard
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,19 +119,19 @@ class Session:
                 yield first.command
             elif samples:
                 self.held_until = None
-                yield from self._send(b"".join(one.audio for one in pieces), samples, hearers)
+                audio = first.audio
+                if len(pieces) > 1:
+                    audio = b"".join([one.audio for one in pieces])
+                for channel, part in self._parts(audio, hearers):
+                    self._channels[channel].window.send(samples)
+                    self.under_way += 1
+                    yield SendAudio(self._spec.for_upstream(part), channel)
 
-    def _send(
-        self, audio: bytes, samples: int, hearers: tuple[Channel, ...]
-    ) -> Iterator[SendAudio]:
-        """To each of the channels its part, as upstream takes it."""
-        parts = [audio]
-        if len(hearers) > 1:
-            parts = split(audio, len(hearers), self._spec.sample_bytes)
-        for channel, part in zip(hearers, parts, strict=True):
-            self._channels[channel].window.send(samples)
-            self.under_way += 1
-            yield SendAudio(self._spec.for_upstream(part), channel)
+    def _parts(self, audio: bytes, hearers: tuple[Channel, ...]) -> Iterable[tuple[Channel, bytes]]:
+        """Of each of the channels."""
+        if len(hearers) == 1:
+            return ((hearers[0], audio),)
+        return zip(hearers, split(audio, len(hearers), self._spec.sample_bytes), strict=True)
 
     def _waits_for_more(self, track: Track, now: float) -> bool:
         """Whether what is unsent is better held; ``held_until`` says how long."""
