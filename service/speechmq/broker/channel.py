@@ -7,7 +7,8 @@ that reads it, or in the call that writes it; all else is the client's. Knows no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import aiormq
@@ -18,7 +19,7 @@ from pamqp import commands as spec
 from pamqp.base import Frame
 from pamqp.body import ContentBody
 from pamqp.constants import REPLY_SUCCESS
-from pamqp.frame import FrameTypes
+from pamqp.frame import FrameTypes, marshal
 from pamqp.header import ContentHeader
 
 Receive = Callable[[DeliveredMessage], None]
@@ -111,7 +112,7 @@ class Channel(aiormq.Channel):
 
     def acknowledge(self, tag: int) -> None:
         """Every delivery up to ``tag``; nobody answers that."""
-        self._write([spec.Basic.Ack(delivery_tag=tag, multiple=True)])
+        self._write(marshal(spec.Basic.Ack(delivery_tag=tag, multiple=True), self.number))
 
     async def publish(
         self,
@@ -161,15 +162,25 @@ class Channel(aiormq.Channel):
     ) -> int:
         """The tag that the broker's confirm will bear."""
         largest = self.max_content_size
-        method = spec.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory)
         header = ContentHeader(properties=properties, body_size=len(body))
         parts = [ContentBody(body[at : at + largest]) for at in range(0, len(body), largest)]
-        self._write([method, header, *parts])
+        self._write(
+            _publish_frame(self.number, exchange, routing_key, mandatory),
+            marshal(header, self.number),
+            *[marshal(part, self.number) for part in parts],
+        )
         self.delivery_tag += 1
         return self.delivery_tag
 
-    def _write(self, frames: Sequence[Frame | ContentHeader | ContentBody]) -> None:
+    def _write(self, *frames: bytes) -> None:
         """Behind a goodbye the broker takes any frame for an offence of the whole connection."""
         if self.is_closed or self._is_leaving:
             raise ChannelInvalidStateError(f"{self!r} is closed")
-        self.write_queue.put_nowait(ChannelFrame.marshall(self.number, frames))
+        self.write_queue.put_nowait(ChannelFrame(b"".join(frames), should_close=False))
+
+
+@lru_cache(maxsize=4096)
+def _publish_frame(number: int, exchange: str, routing_key: str, mandatory: bool) -> bytes:
+    """A stream publishes to a handful of keys."""
+    method = spec.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory)
+    return marshal(method, number)
