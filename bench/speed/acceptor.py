@@ -1,6 +1,7 @@
 """The upstream's process: as much of the protocol as a bridge needs, as cheaply as can be.
 
 Confirms each message of audio, says what ``speech`` has to say, and notes when each chunk came.
+Its one argument is how many milliseconds later than it might it does so, as from a distance.
 Answers each question ``FROM TO``, in nanoseconds, with what came between them, as JSON.
 """
 
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from array import array
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
@@ -23,6 +25,7 @@ from bench.speed.pacing import RATE, SAMPLE_BYTES
 from bench.speed.speech import PARTIAL_EVERY, PARTIALS_A_FINAL, Speech
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -66,9 +69,10 @@ class Log:
 class Session(asyncio.Protocol):
     """One stream's. The library's own server takes a task and several calls for each message."""
 
-    def __init__(self, log: Log, number: int) -> None:
+    def __init__(self, log: Log, number: int, distance: float) -> None:
         self._log = log
         self._number = number
+        self._distance = distance
         self._protocol = ServerProtocol()
         # The golden section spreads any number of sessions evenly.
         self._speech = Speech(number * _GOLDEN % 1 * PARTIALS_A_FINAL * PARTIAL_EVERY)
@@ -101,28 +105,45 @@ class Session(asyncio.Protocol):
             self._transport.close()
 
     def _hear(self, audio: bytes) -> None:
-        now = time.monotonic_ns()
-        self._log.note(self._number, now, audio)
+        self._log.note(self._number, time.monotonic_ns(), audio)
         self._taken += 1
         self._heard += len(audio) / SAMPLE_BYTES / RATE
-        self._protocol.send_text(b'{"message":"AudioAdded","seq_no":%d}' % self._taken)
-        said = self._speech.hear(self._heard, now)
+        self._answer(self._confirm, self._taken, self._heard)
+
+    def _answer(self, say: Callable[..., None], *about: object) -> None:
+        if self._distance:
+            asyncio.get_running_loop().call_later(self._distance, self._say, say, *about)
+        else:
+            say(*about)
+
+    def _say(self, say: Callable[..., None], *about: object) -> None:
+        if self._protocol.state is State.OPEN:
+            say(*about)
+            self._flush()
+
+    def _confirm(self, taken: int, heard: float) -> None:
+        self._protocol.send_text(b'{"message":"AudioAdded","seq_no":%d}' % taken)
+        said = self._speech.hear(heard, time.monotonic_ns())
         if said is not None:
             self._protocol.send_text(said.encode())
 
     def _obey(self, message: str) -> None:
         if message == "StartRecognition":
-            self._protocol.send_text(_STARTED.encode())
+            self._answer(self._protocol.send_text, _STARTED.encode())
         elif message == "EndOfStream":
-            last = self._speech.end(self._heard, time.monotonic_ns())
-            self._protocol.send_text(last.encode())
-            self._protocol.send_text(b'{"message":"EndOfTranscript"}')
+            self._answer(self._end, self._heard)
+
+    def _end(self, heard: float) -> None:
+        last = self._speech.end(heard, time.monotonic_ns())
+        self._protocol.send_text(last.encode())
+        self._protocol.send_text(b'{"message":"EndOfTranscript"}')
 
 
 async def _serve() -> None:
     log, numbers = Log(), itertools.count()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Session(log, next(numbers)), "127.0.0.1", 0)
+    distance = int(sys.argv[1]) / 1000
+    server = await loop.create_server(lambda: Session(log, next(numbers), distance), "127.0.0.1", 0)
     print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2", flush=True)
     threading.Thread(target=_answer, args=(log,), daemon=True).start()
     await asyncio.Event().wait()

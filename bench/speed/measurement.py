@@ -52,7 +52,7 @@ class Measured:
 def measure(bridge: Bridge, broker_url: str, load: Load) -> Measured:
     """Raises ``RuntimeError`` when a process ends early."""
     with (
-        running(["bench.speed.acceptor"]) as upstream,
+        running(["bench.speed.acceptor", str(load.distance_ms)]) as upstream,
         bridge.running(broker_url, upstream.line(), load.streams) as child,
     ):
         return under_load(child, upstream, bridge, broker_url, load)
@@ -109,7 +109,7 @@ class Drained:
 
 def drain(broker_url: str, load: Load) -> Drained:
     """A worker with all streams is told to stop; another, which is ready, takes them over."""
-    with running(["bench.speed.acceptor"]) as upstream:
+    with running(["bench.speed.acceptor", str(load.distance_ms)]) as upstream:
         url = upstream.line()
         with (
             OURS.running(broker_url, url, load.streams) as leaving,

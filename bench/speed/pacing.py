@@ -16,12 +16,13 @@ SAMPLE_BYTES = 2
 @dataclass(frozen=True, slots=True)
 class Load:
     """``streams`` that speak in chunks of ``chunk_ms``; measured for ``seconds`` when all have
-    been speaking for ``settle``."""
+    been speaking for ``settle``. Upstream answers ``distance_ms`` later than it might."""
 
     streams: int
     chunk_ms: int
     seconds: float
     settle: float = 3.0
+    distance_ms: int = 0
 
     @property
     def chunk_seconds(self) -> float:
@@ -36,7 +37,8 @@ class Load:
         return self.streams / self.chunk_seconds
 
     def __str__(self) -> str:
-        return f"{self.streams} x {self.chunk_ms} ms"
+        away = f", upstream {self.distance_ms} ms away" if self.distance_ms else ""
+        return f"{self.streams} x {self.chunk_ms} ms{away}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ meanwhile is shared out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.speed.bridges import BRIDGES, FLOOR, NAIVE, OURS, Bridge
 from bench.speed.pacing import Load
 
 TYPICAL, MANY, SMALL = (50, 100), (200, 100), (50, 20)
+DISTANCE_MS = 50
+"""There and back, to a recogniser in another town."""
 SCALE_CHUNK_MS = 200
 SCALES = {OURS: (10, 50, 100, 500), NAIVE: (10, 100), FLOOR: (10, 100, 500)}
 """Streams of long chunks, of which a core can take 500; not for the naive bridge."""
@@ -48,6 +50,11 @@ class Plan:
         return self.load(*SMALL)
 
     @property
+    def far(self) -> Load:
+        """Small chunks where they can be put together, while earlier ones are under way."""
+        return replace(self.small, distance_ms=DISTANCE_MS)
+
+    @property
     def drained(self) -> Load:
         """Longer than a drain takes."""
         return Load(100, 100, 12.0, self.settle)
@@ -57,7 +64,7 @@ class Plan:
 
     def steps(self) -> Iterator[Step]:
         for _ in range(self.runs):
-            for load in (self.typical, self.many, self.small):
+            for load in (self.typical, self.many, self.small, self.far):
                 yield from (Step(bridge, load) for bridge in BRIDGES)
         for _ in range(self.scale_runs):
             yield from (Step(one, load) for one in BRIDGES for load in self.scales(one))

@@ -81,7 +81,7 @@ waits for its final.
 
 def _compared(results: Results, plan: Plan) -> Iterator[list[str]]:
     yield ["", *(bridge.title for bridge in BRIDGES), "of naive", "of floor"]
-    for load in (plan.typical, plan.many, plan.small):
+    for load in (plan.typical, plan.many, plan.small, plan.far):
         figures = [results.figure(one, load, _cost) for one in BRIDGES]
         shown = [
             figure.shown(factor=1e6) + " µs" + _pace(results.of(bridge, load))
