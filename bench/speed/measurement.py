@@ -13,6 +13,7 @@ from bench.processes import Child, running
 from bench.speed.bridges import OURS, Bridge
 from bench.speed.figures import Lags
 from bench.speed.pacing import Load
+from bench.speed.speech import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ class Measured:
         return self.load.streams / self.starting
 
 
-def measure(bridge: Bridge, broker_url: str, load: Load) -> Measured:
+def measure(bridge: Bridge, broker_url: str, load: Load, pace: Pace = Pace()) -> Measured:  # noqa: B008  # frozen
     """Raises ``RuntimeError`` when a process ends early."""
     with (
-        running(["bench.speed.acceptor"]) as upstream,
+        running(["bench.speed.acceptor", str(pace.partials), str(pace.finals)]) as upstream,
         bridge.running(broker_url, upstream.line(), load.streams) as child,
     ):
         return under_load(child, upstream, bridge, broker_url, load)

@@ -1,0 +1,31 @@
+"""A broker for a measurement, and a vhost of its own for each part of it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def broker() -> Iterator[BrokerAddress]:
+    """The one that is given, else a private one for the length of the block."""
+    keeper = BrokerKeeper()
+    try:
+        yield ask_for_broker(keeper.desk)
+    finally:
+        keeper.close()
+
+
+def aside(address: BrokerAddress, work: Callable[[str], _T]) -> _T:
+    """What ``work`` comes to on a vhost that nothing else is in."""
+    vhost = f"b{secrets.token_hex(4)}"
+    asyncio.run(address.management.create_vhost(vhost))
+    try:
+        return work(with_vhost(address.url, vhost))
+    finally:
+        asyncio.run(address.management.delete_vhost(vhost))
