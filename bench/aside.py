@@ -2,13 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
-
-_T = TypeVar("_T")
 
 
 @contextmanager
@@ -21,11 +18,12 @@ def broker() -> Iterator[BrokerAddress]:
         keeper.close()
 
 
-def aside(address: BrokerAddress, work: Callable[[str], _T]) -> _T:
-    """What ``work`` comes to on a vhost that nothing else is in."""
+@contextmanager
+def aside(address: BrokerAddress) -> Iterator[str]:
+    """The URL of a vhost that nothing else is in, for the length of the block."""
     vhost = f"b{secrets.token_hex(4)}"
     asyncio.run(address.management.create_vhost(vhost))
     try:
-        return work(with_vhost(address.url, vhost))
+        yield with_vhost(address.url, vhost)
     finally:
         asyncio.run(address.management.delete_vhost(vhost))

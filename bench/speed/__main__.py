@@ -43,7 +43,8 @@ class Bench:
 
     def _cost(self, step: Step) -> Measured:
         _tell(f"{step.bridge.title}, {step.load}")
-        measured = aside(self._broker, lambda url: measure(step.bridge, url, step.load))
+        with aside(self._broker) as url:
+            measured = measure(step.bridge, url, step.load)
         _tell(f"  {measured.cost * 1e6:.0f} µs a chunk, {measured.share:.1%} came")
         return measured
 
@@ -53,7 +54,8 @@ class Bench:
 
     def _drain(self, load: Load) -> Drained:
         _tell(f"drain of {load}")
-        return aside(self._broker, lambda url: drain(url, load))
+        with aside(self._broker) as url:
+            return drain(url, load)
 
     def version(self) -> str:
         return asyncio.run(self._broker.management.version())

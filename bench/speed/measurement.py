@@ -3,9 +3,10 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psutil
@@ -50,13 +51,25 @@ class Measured:
         return self.load.streams / self.starting
 
 
-def measure(bridge: Bridge, broker_url: str, load: Load, pace: Pace = Pace()) -> Measured:  # noqa: B008  # frozen
+def measure(bridge: Bridge, broker_url: str, load: Load) -> Measured:
     """Raises ``RuntimeError`` when a process ends early."""
+    with standing(bridge, broker_url, load.streams, Pace()) as measured_under:
+        return measured_under(load)
+
+
+@contextmanager
+def standing(
+    bridge: Bridge, broker_url: str, streams: int, pace: Pace
+) -> Iterator[Callable[[Load], Measured]]:
+    """A bridge and its upstream, which wait for a load.
+
+    Raises ``RuntimeError`` when a process ends early.
+    """
     with (
         running(["bench.speed.acceptor", str(pace.partials), str(pace.finals)]) as upstream,
-        bridge.running(broker_url, upstream.line(), load.streams) as child,
+        bridge.running(broker_url, upstream.line(), streams) as child,
     ):
-        return under_load(child, upstream, bridge, broker_url, load)
+        yield partial(under_load, child, upstream, bridge, broker_url)
 
 
 def under_load(
