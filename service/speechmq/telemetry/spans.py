@@ -88,7 +88,9 @@ class Spans:
         context = self._context(parent.context, name)
         place = Place.of(context, parent.headers.get(TRACESTATE))
         above = parent.context if parent.context.is_valid else None
-        return Span(self, name, place, above, kind, attributes, since or time.time_ns())
+        is_sampled = context.trace_flags & SAMPLED != 0
+        since = since or time.time_ns()
+        return Span(self, name, place, above, kind, attributes, since, is_sampled)
 
     def _context(self, parent: SpanContext, name: str) -> SpanContext:
         span_id = self._ids.generate_span_id()
@@ -136,13 +138,10 @@ class Span:
     kind: SpanKind
     attributes: Mapping[str, Value]
     since: int
+    is_sampled: bool
     status: Status = UNSET
     links: list[Link] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-
-    @property
-    def is_sampled(self) -> bool:
-        return self.place.context.trace_flags & SAMPLED != 0
 
     def say(self, attributes: Mapping[str, Value]) -> None:
         self.attributes = {**self.attributes, **attributes}
