@@ -32,7 +32,8 @@ from .trace_context import TRACEPARENT, TRACESTATE
 Value = str | int
 
 UNSET = Status(StatusCode.UNSET)
-SAMPLED, RANDOM = TraceFlags.SAMPLED, TraceFlags.RANDOM_TRACE_ID
+# The W3C's bits; the second says that the trace's id was drawn at random.
+SAMPLED, RANDOM = 0x01, 0x02
 
 
 @dataclass(frozen=True, slots=True)

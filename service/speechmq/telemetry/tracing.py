@@ -51,9 +51,8 @@ class Tracing:
 def carried_by(headers: Mapping[str, Any] | None) -> Place:
     """Where headers say that something hangs; where they carry nothing, a trace is to begin."""
     known = context_of(headers)
-    state = known.get(TRACESTATE)
-    context = context_in(known.get(TRACEPARENT), state)
-    return NOWHERE if context is None else Place.of(context, state)
+    context = context_in(known.get(TRACEPARENT), known.get(TRACESTATE))
+    return NOWHERE if context is None else Place.of(context, context.trace_state.to_header())
 
 
 def context_in(traceparent: object, state: str | None = None) -> SpanContext | None:
