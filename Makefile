@@ -72,7 +72,7 @@ sbom: setup ## what the images are made of, as CycloneDX: dist/*.cdx.json
 alerts: ## do the alert rules do what their tests say? (fetches promtool)
 	@scripts/promtool test rules deploy/observability/test_alerts.yml
 
-bench-telemetry: setup ## what traces and metrics cost a worker, per chunk (5 minutes)
+bench-telemetry: setup ## what traces and metrics cost a worker, per chunk (3 minutes)
 	@$(BIN)/python -m bench.telemetry
 
 lint: setup ## what must hold before a commit

@@ -6,26 +6,23 @@ as many streams on one core as the costs promise.
 
 import argparse
 import asyncio
-import secrets
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
+from bench.aside import aside, broker
 from bench.machine import machine
 from bench.speed.bridges import OURS
 from bench.speed.measurement import Drained, Measured, drain, measure
 from bench.speed.pacing import Load
 from bench.speed.plan import FULL, QUICK, Plan, Step
 from bench.speed.report import Results, written
-from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
+from tests.support.broker import BrokerAddress
 
 LIBRARIES = (
     *("aio-pika", "aiormq", "pamqp", "websockets", "uvloop", "msgspec"),
     *("faststream", "speechmatics-rt"),
 )
-_T = TypeVar("_T")
 
 
 class Bench:
@@ -46,7 +43,8 @@ class Bench:
 
     def _cost(self, step: Step) -> Measured:
         _tell(f"{step.bridge.title}, {step.load}")
-        measured = self._aside(lambda url: measure(step.bridge, url, step.load))
+        with aside(self._broker) as url:
+            measured = measure(step.bridge, url, step.load)
         _tell(f"  {measured.cost * 1e6:.0f} µs a chunk, {measured.share:.1%} came")
         return measured
 
@@ -56,15 +54,8 @@ class Bench:
 
     def _drain(self, load: Load) -> Drained:
         _tell(f"drain of {load}")
-        return self._aside(lambda url: drain(url, load))
-
-    def _aside(self, work: Callable[[str], _T]) -> _T:
-        vhost, management = f"b{secrets.token_hex(4)}", self._broker.management
-        asyncio.run(management.create_vhost(vhost))
-        try:
-            return work(with_vhost(self._broker.url, vhost))
-        finally:
-            asyncio.run(management.delete_vhost(vhost))
+        with aside(self._broker) as url:
+            return drain(url, load)
 
     def version(self) -> str:
         return asyncio.run(self._broker.management.version())
@@ -80,13 +71,11 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="the file for the tables")
     asked = parser.parse_args()
     plan = FULL if asked.full else QUICK
-    began, keeper = time.monotonic(), BrokerKeeper()
-    try:
-        bench = Bench(ask_for_broker(keeper.desk))
+    began = time.monotonic()
+    with broker() as address:
+        bench = Bench(address)
         about = f"{machine(LIBRARIES)}, RabbitMQ {bench.version()}"
         page = written(bench.run(plan), plan, about)
-    finally:
-        keeper.close()
     print(page)
     if asked.write is not None:
         asked.write.write_text(page)

@@ -1,8 +1,8 @@
 """The upstream's process: as much of the protocol as a bridge needs, as cheaply as can be.
 
 Confirms each message of audio, says what ``speech`` has to say, and notes when each chunk came.
-Its one argument is how many milliseconds later than it might it does so, as from a distance.
-Answers each question ``FROM TO``, in nanoseconds, with what came between them, as JSON.
+Answers each question ``FROM TO``, in nanoseconds, with what came between them, as JSON. Its
+arguments are the seconds between two partials, between two finals, and there and back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import uvloop
 from bench.speed.chunks import stamps
 from bench.speed.figures import Lags
 from bench.speed.pacing import RATE, SAMPLE_BYTES
-from bench.speed.speech import PARTIAL_EVERY, PARTIALS_A_FINAL, Speech
+from bench.speed.speech import Pace, Speech
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -69,13 +69,13 @@ class Log:
 class Session(asyncio.Protocol):
     """One stream's. The library's own server takes a task and several calls for each message."""
 
-    def __init__(self, log: Log, number: int, distance: float) -> None:
+    def __init__(self, log: Log, number: int, pace: Pace) -> None:
         self._log = log
         self._number = number
-        self._distance = distance
+        self._distance = pace.distance
         self._protocol = ServerProtocol()
         # The golden section spreads any number of sessions evenly.
-        self._speech = Speech(number * _GOLDEN % 1 * PARTIALS_A_FINAL * PARTIAL_EVERY)
+        self._speech = Speech(number * _GOLDEN % 1 * pace.finals, pace)
         self._taken = 0
         self._heard = 0.0
 
@@ -139,11 +139,10 @@ class Session(asyncio.Protocol):
         self._protocol.send_text(b'{"message":"EndOfTranscript"}')
 
 
-async def _serve() -> None:
+async def _serve(pace: Pace) -> None:
     log, numbers = Log(), itertools.count()
     loop = asyncio.get_running_loop()
-    distance = int(sys.argv[1]) / 1000
-    server = await loop.create_server(lambda: Session(log, next(numbers), distance), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Session(log, next(numbers), pace), "127.0.0.1", 0)
     print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2", flush=True)
     threading.Thread(target=_answer, args=(log,), daemon=True).start()
     await asyncio.Event().wait()
@@ -157,4 +156,4 @@ def _answer(log: Log) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+        runner.run(_serve(Pace(*map(float, sys.argv[1:]))))

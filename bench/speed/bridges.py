@@ -16,13 +16,14 @@ CAPACITY = 200
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """``dialect`` is what the load speaks to it; ``module`` is run with the broker's URL and the
-    upstream's, or finds them in its environment."""
+    upstream's, or finds them in its environment, beside ``settings``."""
 
     dialect: str
     title: str
     module: tuple[str, ...]
     ready: str = "ready"
     is_ours: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
 
     @contextmanager
     def running(self, broker_url: str, upstream_url: str, streams: int) -> Iterator[Child]:
@@ -32,7 +33,7 @@ class Bridge:
             try:
                 with running(
                     (*self.module, *arguments),
-                    environment=_environment(broker_url, upstream_url, streams),
+                    environment=self._environment(broker_url, upstream_url, streams),
                     errors=errors,
                 ) as child:
                     child.wait_for(self.ready)
@@ -41,11 +42,12 @@ class Bridge:
                 errors.seek(0)
                 raise RuntimeError(f"{self.title}: {error}\n{errors.read()[-4000:]}") from error
 
-
-def _environment(broker_url: str, upstream_url: str, streams: int) -> Mapping[str, str]:
-    capacity = {"SPEECHMQ_WORKER__CAPACITY": str(streams)} if streams > CAPACITY else {}
-    environment = worker_environment(broker_url, upstream_url, capacity)
-    return {**environment, "PYTHONPATH": os.getcwd()}
+    def _environment(self, broker_url: str, upstream_url: str, streams: int) -> Mapping[str, str]:
+        settings = dict(self.settings)
+        if streams > CAPACITY:
+            settings["SPEECHMQ_WORKER__CAPACITY"] = str(streams)
+        environment = worker_environment(broker_url, upstream_url, settings)
+        return {**environment, "PYTHONPATH": os.getcwd()}
 
 
 OURS = Bridge("ours", "speechmq", ("speechmq.cli", "worker"), READY, is_ours=True)

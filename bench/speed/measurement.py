@@ -3,9 +3,10 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psutil
@@ -13,6 +14,7 @@ from bench.processes import Child, running
 from bench.speed.bridges import OURS, Bridge
 from bench.speed.figures import Lags
 from bench.speed.pacing import Load
+from bench.speed.speech import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,24 @@ class Measured:
 
 def measure(bridge: Bridge, broker_url: str, load: Load) -> Measured:
     """Raises ``RuntimeError`` when a process ends early."""
+    pace = Pace(distance=load.distance_ms / 1000)
+    with standing(bridge, broker_url, load.streams, pace) as measured_under:
+        return measured_under(load)
+
+
+@contextmanager
+def standing(
+    bridge: Bridge, broker_url: str, streams: int, pace: Pace
+) -> Iterator[Callable[[Load], Measured]]:
+    """A bridge and its upstream, which wait for a load.
+
+    Raises ``RuntimeError`` when a process ends early.
+    """
     with (
-        running(["bench.speed.acceptor", str(load.distance_ms)]) as upstream,
-        bridge.running(broker_url, upstream.line(), load.streams) as child,
+        running(["bench.speed.acceptor", *pace.arguments]) as upstream,
+        bridge.running(broker_url, upstream.line(), streams) as child,
     ):
-        return under_load(child, upstream, bridge, broker_url, load)
+        yield partial(under_load, child, upstream, bridge, broker_url)
 
 
 def under_load(
@@ -109,7 +124,7 @@ class Drained:
 
 def drain(broker_url: str, load: Load) -> Drained:
     """A worker with all streams is told to stop; another, which is ready, takes them over."""
-    with running(["bench.speed.acceptor", str(load.distance_ms)]) as upstream:
+    with running(["bench.speed.acceptor", *Pace().arguments]) as upstream:
         url = upstream.line()
         with (
             OURS.running(broker_url, url, load.streams) as leaving,

@@ -1,15 +1,17 @@
 """What the recogniser says of a stream that is talked into without a pause. Pure.
 
-Three words a second, a partial each half second, a final each one and a half, which covers the
-audio up to 0.7 s before what was heard: as with ``max_delay`` 0.7.
+Three words a second; a final covers the audio up to 0.7 s before what was heard: as with
+``max_delay`` 0.7.
 """
+
+from dataclasses import dataclass
 
 from bench.speed.chunks import stamped_word
 
-PARTIAL_EVERY = 0.5
-PARTIALS_A_FINAL = 3
 DELAY = 0.7
 WORD = 1 / 3
+# A sum of tenths of seconds may be that much too small.
+_HAIR = 1e-6
 
 _WORD = (
     '{"type":"word","start_time":%.2f,"end_time":%.2f,'
@@ -21,6 +23,21 @@ _TRANSCRIPT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds from one to the next, where a final is said if both are due; and seconds by which all
+    that upstream says is late, as from a ``distance``."""
+
+    partials: float = 0.5
+    finals: float = 1.5
+    distance: float = 0.0
+
+    @property
+    def arguments(self) -> list[str]:
+        """As a process takes them."""
+        return [str(self.partials), str(self.finals), str(self.distance)]
+
+
 class Speech:
     """One session's; times in seconds of its audio.
 
@@ -28,19 +45,24 @@ class Speech:
     else have their finals together, for ever.
     """
 
-    def __init__(self, lead: float = 0.0) -> None:
+    def __init__(self, lead: float = 0.0, pace: Pace = Pace()) -> None:  # frozen
+        self._pace = pace
         self._lead = lead
-        self._said = int(lead / PARTIAL_EVERY)
+        self._partials = int(lead / pace.partials)
+        self._finals = int(lead / pace.finals)
         self._final_to = 0.0
 
     def hear(self, heard: float, now: int) -> str | None:
         """What is to be said when ``heard`` seconds have come by ``now``."""
-        if heard + self._lead < (self._said + 1) * PARTIAL_EVERY:
-            return None
-        self._said += 1
-        if self._said % PARTIALS_A_FINAL:
+        at = heard + self._lead + _HAIR
+        partials, finals = int(at / self._pace.partials), int(at / self._pace.finals)
+        if finals > self._finals:
+            self._partials, self._finals = partials, finals
+            return self._final(max(self._final_to, heard - DELAY), now)
+        if partials > self._partials:
+            self._partials = partials
             return self._transcript("AddPartialTranscript", heard, now)
-        return self._final(max(self._final_to, heard - DELAY), now)
+        return None
 
     def end(self, heard: float, now: int) -> str:
         return self._final(heard, now)

@@ -19,6 +19,7 @@ from speechmq.broker.ownership import disown, own
 from speechmq.broker.plane import open_plane
 from speechmq.errors import BrokerError, StreamOwned
 from speechmq.settings import BrokerSettings
+from speechmq.telemetry.trace_context import context_of
 from speechmq_emulator.server import serve
 from speechmq_schemas import StreamFailed
 
@@ -345,19 +346,22 @@ def running(manager: RunningManager, stream_id: str) -> bool:
 async def test_queue_that_is_deleted_under_its_owner_is_told_and_nothing_stays(
     namespace: Namespace,
 ) -> None:
+    """What the owner says of it is in the trace that its claim carries."""
+    context = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     async with (
         serve("ledger") as upstream,
         by_hand(namespace.url) as hand,
         speaking(namespace.url) as speaker,
         running_manager(namespace.url, upstream.url) as manager,
     ):
-        await hand.admit("s")
+        await hand.admit("s", context=context)
         await until(lambda: running(manager, "s"))
         await hand.channel.queue_delete(NAMES.stream("s"))
         await speaker.ears.until_over("s")
         await namespace.wait_for_queues(is_settled)
         codes = [one.code for one in speaker.ears.of("s", "StreamFailed")]
         assert codes == ["queue_lost"]
+        assert context_of(speaker.ears.streams["s"][-1].message.headers) == context
 
 
 async def test_full_queue_of_a_consumer_keeps_no_failure_from_being_settled(

@@ -168,7 +168,12 @@ async def test_one_trace_holds_a_stream_from_publisher_to_consumer_over_two_work
     told = "\n".join(span.text for span in ours)
     assert not [unseen for unseen in (*said(range(20)), TOKEN) if unseen in told]
     assert {one.get("authorization") for one in collector.headers} == {f"Bearer {TOKEN}", None}
-    assert {"speechmq.audio.received", "speechmq.streams"} <= collector.metrics
+    assert {
+        "speechmq.audio.received",
+        "speechmq.streams",
+        "speechmq.finals",
+        "speechmq.latency.upstream_to_published",
+    } <= collector.metrics
     assert not [line for line in (*first.lines, *second.lines) if TOKEN in line]
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from tests.support.command_line import Running, run_speechmq, speechmq
@@ -92,8 +93,13 @@ async def test_stack_ends_and_says_why_when_its_worker_dies() -> None:
 
 
 async def test_demo_shows_captions_and_sums_up(wav: Path) -> None:
+    """And says where they can be watched, which is a page that is there."""
     async with speechmq("dev", "--demo", "--engine", "ledger", "--file", str(wav)) as dev:
+        told = await dev.line("watch it in a browser: ", within=50)
+        async with httpx.AsyncClient() as http:
+            page = await http.get(told.split()[-1])
         done = await dev.finish(within=50)
+    assert (page.status_code, "<title>" in page.text) == (200, True)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     figures = {line[:15].strip(): line[16:] for line in lines}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.relay import Relay, relaying
@@ -33,10 +34,25 @@ class ByHand:
 
     channel: Channel
 
-    async def admit(self, stream_id: str, *, claims: int = 1, **config: Any) -> StreamTopology:
-        return await self.admit_start(start_of(stream_id, **config), claims=claims)
+    async def admit(
+        self,
+        stream_id: str,
+        *,
+        claims: int = 1,
+        context: Mapping[str, str] = MappingProxyType({}),
+        **config: Any,
+    ) -> StreamTopology:
+        """The claim carries ``context``, that of a trace."""
+        start = start_of(stream_id, **config)
+        return await self.admit_start(start, claims=claims, context=context)
 
-    async def admit_start(self, start: StartStream, *, claims: int = 1) -> StreamTopology:
+    async def admit_start(
+        self,
+        start: StartStream,
+        *,
+        claims: int = 1,
+        context: Mapping[str, str] = MappingProxyType({}),
+    ) -> StreamTopology:
         stream_id = start.stream_id
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         defaults = BrokerSettings()
@@ -52,7 +68,7 @@ class ByHand:
         await topology.declare_queue(self.channel, queues.state)
         await topology.bind(self.channel, queues.inbound)
         for _ in range(claims):
-            await publish_claim(self.channel, NAMES, body)
+            await publish_claim(self.channel, NAMES, body, context)
         return queues
 
 

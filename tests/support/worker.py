@@ -66,11 +66,12 @@ async def running_worker(
     worker, ready = WorkerProcess(process), asyncio.Event()
     reading = asyncio.create_task(worker.read(ready))
     try:
-        async with asyncio.timeout(READY_WITHIN):
-            await ready.wait()
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                await ready.wait()
+        except TimeoutError:
+            raise AssertionError(f"the worker was not ready: {worker.lines}") from None
         yield worker
-    except TimeoutError:
-        raise AssertionError(f"the worker was not ready: {worker.lines}") from None
     finally:
         if process.returncode is None:
             worker.terminate()

@@ -1,7 +1,8 @@
 """The metrics: their names, units and where each number comes from.
 
-Two kinds. What is counted seldom is recorded as it happens; what a chunk changes is read from a
-snapshot. No label names a stream: the number of series does not grow with that of streams.
+Three kinds. What is counted seldom is recorded as it happens; what comes with each final is kept in
+numbers of our own; what a chunk changes is read from a snapshot. No label names a stream: the
+number of series does not grow with that of streams.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from ..session.states import State
 from .codes import Codes
+from .histograms import Histograms
 from .reading import CLAIMED
 from .snapshot import Snapshot
 
@@ -97,16 +99,17 @@ _GAUGES: Mapping[str, tuple[Value, str, str]] = MappingProxyType(
 class Instruments:
     """``read`` gives the newest snapshot, from whatever thread; ``capacity`` is in streams."""
 
-    def __init__(self, meter: Meter, read: Read, *, capacity: int) -> None:
+    def __init__(self, meter: Meter, read: Read, histograms: Histograms, *, capacity: int) -> None:
         self._meter = meter
         self._read = read
+        self.finals = 0
         for name, (value, unit, description) in _COUNTERS.items():
             meter.create_observable_counter(name, [self._one(value)], unit, description)
         for name, (value, unit, description) in _GAUGES.items():
             meter.create_observable_gauge(name, [self._one(value)], unit, description)
         self._observe_streams(capacity)
         self._observe_quotas()
-        self._measure_time()
+        self._measure_time(histograms)
         self._count_events()
 
     def _one(self, value: Value) -> Callable[[CallbackOptions], Iterable[Observation]]:
@@ -148,36 +151,35 @@ class Instruments:
             "speechmq.quota.limit", [told(1)], "{session}", "That an account may have at once"
         )
 
-    def _measure_time(self) -> None:
-        create = self._meter.create_histogram
+    def _measure_time(self, histograms: Histograms) -> None:
+        create = histograms.create
         self.queue_to_upstream = create(
             "speechmq.latency.queue_to_upstream",
-            "s",
             "From a chunk's delivery to its way upstream; one chunk behind each final",
-            explicit_bucket_boundaries_advisory=LATENCIES,
+            LATENCIES,
         )
         self.upstream_to_published = create(
             "speechmq.latency.upstream_to_published",
-            "s",
             "From a final of upstream's to the broker's confirm of its event",
-            explicit_bucket_boundaries_advisory=LATENCIES,
+            LATENCIES,
         )
         self.speech_end_to_final = create(
             "speechmq.latency.speech_end_to_final",
-            "s",
             "Audio received since the end of a final's words when the broker confirms it",
-            explicit_bucket_boundaries_advisory=LATENCIES,
+            LATENCIES,
         )
         self.loop_lag = create(
-            "speechmq.event_loop.lag",
-            "s",
-            "How late the event loop is, twice a second",
-            explicit_bucket_boundaries_advisory=LAGS,
+            "speechmq.event_loop.lag", "How late the event loop is, twice a second", LAGS
         )
 
     def _count_events(self) -> None:
         create = self._meter.create_counter
-        self.finals = create("speechmq.finals", "{event}", "Finals published")
+        self._meter.create_observable_counter(
+            "speechmq.finals",
+            [lambda _options: [Observation(self.finals)]],
+            "{event}",
+            "Finals published",
+        )
         self._resumes = create(
             "speechmq.session.resumes", "{session}", "Sessions that took over, by reason"
         )

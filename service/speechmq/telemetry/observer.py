@@ -50,6 +50,26 @@ class Passage:
     def refused(self, error: ContractError) -> None: ...
 
 
+class Guard:
+    """A fault of telemetry ends the telemetry of its stream, and no stream.
+
+    Entered for each event: a generator in its place would cost as much as what it guards.
+    """
+
+    __slots__ = ("_gave_up",)
+
+    def __init__(self, gave_up: Callable[[], None]) -> None:
+        self._gave_up = gave_up
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if kind is None or not issubclass(kind, Exception):
+            return False
+        self._gave_up()
+        return True
+
+
 class StreamObserver:
     """One tenure of one stream: ``claimed``, then ``began``, then whatever happens, then ``over``.
 
@@ -76,6 +96,7 @@ class StreamObserver:
         self._gauge: Gauge | None = None
         self._log: StreamLog | None = None
         self._measure: StreamMeasure | None = None
+        self._guarded = Guard(self._give_up)
 
     def began(
         self,
@@ -112,14 +133,13 @@ class StreamObserver:
         """The core wants something other than audio sent or acknowledged."""
         if self._log is None or self._gauge is None:
             return
-        match output:
-            case Publish(event=event):
-                self._log.tell(event)
-                if isinstance(event, StreamEnded):
-                    self._gauge.close()
-            case DeadLetter(_, code, reason):
-                self._log.log.warning("message_dead_lettered", code=code, reason=reason)
-        with self._guarded():
+        if isinstance(output, Publish):
+            self._log.tell(output.event)
+            if isinstance(output.event, StreamEnded):
+                self._gauge.close()
+        elif isinstance(output, DeadLetter):
+            self._log.log.warning("message_dead_lettered", code=output.code, reason=output.reason)
+        with self._guarded:
             if self._measure is not None:
                 self._measure.saw(output)
             if self._trace is not None:
@@ -127,14 +147,14 @@ class StreamObserver:
 
     def sending(self, publish: Publish) -> Mapping[str, str]:
         """Headers for an event that is given to the broker."""
-        with self._guarded():
+        with self._guarded:
             if self._trace is not None:
                 return self._trace.sending(publish)
         return self._passed_on
 
     def published(self, publish: Publish) -> bool:
         """The broker has the event. Whether the next chunk is to be a ``sample``."""
-        with self._guarded():
+        with self._guarded:
             if self._trace is not None:
                 self._trace.published(publish)
             return self._measure is not None and self._measure.published(publish)
@@ -142,30 +162,25 @@ class StreamObserver:
 
     def over(self) -> None:
         """Nothing of the stream is held any more."""
-        with self._guarded():
+        with self._guarded:
             if self._trace is not None:
                 self._trace.over()
 
     def sampled(self, audio: bytes) -> None:
         """The chunk that was to be a sample has been delivered."""
-        with self._guarded():
+        with self._guarded:
             if self._measure is not None:
                 self._measure.sampled(audio)
 
     def left(self, audio: bytes) -> bool:
         """A chunk goes upstream; whether there is no sample to wait for any more."""
-        with self._guarded():
+        with self._guarded:
             return self._measure is None or self._measure.left(audio)
         return True
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """A fault of telemetry ends the telemetry of its stream, and no stream."""
-        try:
-            yield
-        except Exception:
-            self._measure = self._trace = None
-            log.exception("telemetry_failed", stream_id=self._stream_id, epoch=self._epoch)
+    def _give_up(self) -> None:
+        self._measure = self._trace = None
+        log.exception("telemetry_failed", stream_id=self._stream_id, epoch=self._epoch)
 
     def tick(self, now: float) -> None:
         """To be called now and then."""

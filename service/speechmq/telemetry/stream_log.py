@@ -7,10 +7,13 @@ from typing import Any
 from structlog.stdlib import BoundLogger
 
 from ..session import events
-from ..session.events import Event
+from ..session.events import Event, FinalTranscript, PartialTranscript
 from .logs import get_logger
 
 log = get_logger(__name__)
+
+# Most of all events. (A tuple is told apart sooner than a union.)
+TRANSCRIPTS = (PartialTranscript, FinalTranscript)
 
 
 class StreamLog:
@@ -22,6 +25,8 @@ class StreamLog:
 
     def tell(self, event: Event) -> None:
         """Transcripts, translations and what upstream says of its own accord are not told."""
+        if isinstance(event, TRANSCRIPTS):
+            return
         match event:
             case events.StreamStarted(session_id=session_id):
                 self.log.info("session_started", session_id=session_id)

@@ -10,13 +10,13 @@ from ..session.events import Event, FinalTranscript
 from ..session.outputs import Output, Publish
 from ..session.stream import Stream
 from .reading import received_until
+from .stream_log import TRANSCRIPTS
 
 if TYPE_CHECKING:
     from .instruments import Instruments
 
 # A final may be lost with its stream; what is waited for in vain is forgotten.
 MOST_UNDER_WAY = 64
-
 
 # Seconds; a chunk that goes upstream in other bytes than it came is not met again.
 LONGEST_WAIT = 5.0
@@ -37,11 +37,10 @@ class StreamMeasure:
     def saw(self, output: Output) -> None:
         if not isinstance(output, Publish):
             return
-        if isinstance(output.event, FinalTranscript):
-            if len(self._said_at) < MOST_UNDER_WAY:
-                self._said_at[output.seq] = self._clock()
-        else:
+        if not isinstance(output.event, TRANSCRIPTS):
             self._count(output.event)
+        elif isinstance(output.event, FinalTranscript) and len(self._said_at) < MOST_UNDER_WAY:
+            self._said_at[output.seq] = self._clock()
 
     def _count(self, event: Event) -> None:
         match event:
@@ -61,7 +60,7 @@ class StreamMeasure:
         final = publish.event
         if not isinstance(final, FinalTranscript):
             return False
-        self._instruments.finals.add(1)
+        self._instruments.finals += 1
         said_at = self._said_at.pop(publish.seq, None)
         if said_at is not None:
             self._instruments.upstream_to_published.record(self._clock() - said_at)

@@ -7,17 +7,10 @@ it. No span is longer than an utterance or the start of a session; none is made 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opentelemetry.trace import (
-    Span,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    get_current_span,
-)
+from opentelemetry.trace import SpanKind
 
 from ..session import events, outputs
 from ..session.events import Event, FinalTranscript, FinalTranslation, PartialTranscript
@@ -25,14 +18,17 @@ from ..session.outputs import Output, Publish
 from ..session.states import State
 from ..session.stream import Stream
 from .reading import Deliveries, received_until
+from .spans import Place, Span
+from .stream_log import TRANSCRIPTS
 from .trace_context import TRACEPARENT
-from .tracing import Place, Tracing, carried, extracted, messaging
+from .tracing import Tracing, carried_by, context_in, messaging
 
 LONGEST_UTTERANCE = 30.0
 """Seconds after which another span begins, though nobody has paused."""
 MOST_LINKS = 32
 
-Sent = FinalTranscript | FinalTranslation
+# Of these the sending is a span.
+SENT = (FinalTranscript, FinalTranslation)
 
 
 class StreamTrace:
@@ -50,19 +46,21 @@ class StreamTrace:
         deliveries: Deliveries,
     ) -> None:
         self._tracing = tracing
+        self._start = tracing.spans.start
         self._stream = stream
         self._common: dict[str, str | int] = {
             "speechmq.stream_id": stream.spec.stream_id,
             "speechmq.epoch": epoch,
         }
-        self._root = Place.beginning(headers)
+        self._send = f"send {tracing.names.events}"
+        self._sends = {**messaging(tracing.names.events, "send"), **self._common}
+        self._root = carried_by(headers)
         self._claimed_at: int | None = claimed_at
         self._resumes = is_taken_over
         self._deliveries = deliveries
         self._starting: Span | None = None
         self._session = self._here = self._root
         self._utterance: Span | None = None
-        self._utterance_since = 0
         self._linked: set[str] = set()
         # By the seq of an event that is on its way to the broker.
         self._places: dict[int, Place] = {}
@@ -70,13 +68,14 @@ class StreamTrace:
         self._sending: dict[int, Span] = {}
 
     def saw(self, output: Output) -> None:
+        if isinstance(output, Publish):
+            self._follow(output)
+            return
         match output:
             case outputs.OpenConnection(region) | outputs.OpenStandby(region):
                 self._start_session(region)
             case outputs.CloseStandby():
                 self._fail_start("rollover_failed")
-            case Publish():
-                self._follow(output)
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -85,13 +84,13 @@ class StreamTrace:
         self._fail_start("superseded")
         claims = self._tracing.names.claims
         is_claimed = self._claimed_at is not None
-        self._starting = self._tracing.tracer.start_span(
+        self._starting = self._start(
             "resume session" if self._resumes else "start session",
-            self._root.context,
+            self._root,
             SpanKind.CONSUMER if is_claimed else SpanKind.INTERNAL,
             {**(messaging(claims, "process") if is_claimed else {}), **self._common}
             | {"speechmq.region": region},
-            start_time=self._claimed_at,
+            self._claimed_at,
         )
         self._claimed_at = None
         self._move()
@@ -99,9 +98,8 @@ class StreamTrace:
     def _started(self, session_id: str, reason: str) -> None:
         if self._starting is None:
             return
-        self._starting.set_attribute("speechmq.session_id", session_id)
-        self._starting.set_attribute("speechmq.reason", reason)
-        self._session = Place.of(self._starting)
+        self._starting.say({"speechmq.session_id": session_id, "speechmq.reason": reason})
+        self._session = self._starting.place
         self._starting.end()
         self._starting, self._resumes = None, True
         self._move()
@@ -116,6 +114,16 @@ class StreamTrace:
 
     def _follow(self, publish: Publish) -> None:
         event = publish.event
+        if not isinstance(event, TRANSCRIPTS):
+            self._follow_session(event)
+        elif event.transcript:
+            self._hear(event)
+        self._places[publish.seq] = self._here
+        if self._utterance is not None and self._ends_utterance(event):
+            self._closing[publish.seq], self._utterance = self._utterance, None
+            self._move()
+
+    def _follow_session(self, event: Event) -> None:
         match event:
             case events.StreamStarted(session_id=session_id):
                 self._started(session_id, "start")
@@ -126,71 +134,72 @@ class StreamTrace:
                 self._fail_start(code)
             case events.StreamFailed(code=code):
                 self._fail_start(code)
-            case (
-                PartialTranscript(transcript=str(text)) | FinalTranscript(transcript=str(text))
-            ) if text:
-                self._hear(event)
-        self._places[publish.seq] = self._here
-        if self._ends_utterance(event) and self._utterance is not None:
-            self._closing[publish.seq], self._utterance = self._utterance, None
-            self._move()
 
     def _move(self) -> None:
         """What comes from here on hangs on what is said, else on the session that starts, or has
         started."""
         span = self._utterance or self._starting
-        self._here = self._session if span is None else Place.of(span)
+        self._here = self._session if span is None else span.place
 
     # -- utterances ------------------------------------------------------------------------------
 
     def _hear(self, event: PartialTranscript | FinalTranscript) -> None:
-        """An utterance begins when its first audio came."""
-        if self._utterance is None:
-            position = received_until(self._stream, event.channel)
-            ago = min(LONGEST_UTTERANCE, max(0.0, position - event.start_time))
-            self._utterance_since = time.time_ns() - round(ago * 1e9)
-            self._utterance = self._tracing.tracer.start_span(
-                "utterance",
-                self._session.context,
-                SpanKind.INTERNAL,
-                self._common,
-                start_time=self._utterance_since,
-            )
-            self._linked = set()
-            self._move()
-        if isinstance(event, FinalTranscript) and self._utterance.is_recording():
-            for link in self._links(event):
-                self._utterance.add_link(link)
+        utterance = self._utterance or self._begin_utterance(event)
+        if utterance.is_sampled and isinstance(event, FinalTranscript):
+            if len(self._linked) < MOST_LINKS:
+                self._link(utterance, event)
             if self._tracing.tells_words:
-                self._utterance.add_event("final", {"speechmq.transcript": event.transcript})
+                utterance.note("final", {"speechmq.transcript": event.transcript})
 
-    def _links(self, final: FinalTranscript) -> Iterable[SpanContext]:
-        """The contexts that the chunks carry, each once."""
+    def _begin_utterance(self, event: PartialTranscript | FinalTranscript) -> Span:
+        """It begins when its first audio came."""
+        position = received_until(self._stream, event.channel)
+        ago = min(LONGEST_UTTERANCE, max(0.0, position - event.start_time))
+        since = time.time_ns() - round(ago * 1e9)
+        self._utterance = self._start(
+            "utterance", self._session, SpanKind.INTERNAL, self._common, since
+        )
+        self._linked = set()
+        self._move()
+        return self._utterance
+
+    def _link(self, utterance: Span, final: FinalTranscript) -> None:
+        """To the contexts that the chunks carry, each once."""
+        for carries in self._carried(final):
+            if carries in self._linked:
+                continue
+            self._linked.add(carries)
+            if (context := context_in(carries)) is not None:
+                utterance.link(context)
+            if len(self._linked) >= MOST_LINKS:
+                return
+
+    def _carried(self, final: FinalTranscript) -> Iterator[str]:
         spec = self._stream.spec
         track = spec.track_of(final.channel or None)
         start, end = spec.samples(final.start_time), spec.samples(final.end_time)
         for piece in self._stream.intake.timeline.pieces:
-            if piece.track != track or piece.end < start:
+            if piece.track != track or piece.end < start or piece.tag is None:
                 continue
-            if piece.start >= end or len(self._linked) >= MOST_LINKS:
+            if piece.start >= end:
                 return
-            headers = None if piece.tag is None else self._deliveries.headers_of(piece.tag)
-            carries = (headers or {}).get(TRACEPARENT)
-            if not isinstance(carries, str) or carries in self._linked:
-                continue
-            self._linked.add(carries)
-            found = get_current_span(extracted(headers)).get_span_context()
-            if found.is_valid:
-                yield found
+            carries = (self._deliveries.headers_of(piece.tag) or {}).get(TRACEPARENT)
+            if isinstance(carries, str):
+                yield carries
 
     def _ends_utterance(self, event: Event) -> bool:
+        if isinstance(event, PartialTranscript):
+            return False
         match event:
+            case FinalTranscript(transcript=transcript):
+                return not transcript or self._lasts > LONGEST_UTTERANCE
             case events.EndOfUtterance():
                 return True
-            case FinalTranscript(transcript=transcript):
-                lasts = (time.time_ns() - self._utterance_since) / 1e9
-                return not transcript or lasts > LONGEST_UTTERANCE
         return isinstance(event, events.StreamEnded | events.StreamFailed | events.StreamDetached)
+
+    @property
+    def _lasts(self) -> float:
+        return 0.0 if self._utterance is None else (time.time_ns() - self._utterance.since) / 1e9
 
     def _drop_utterance(self) -> None:
         """Its session is lost; the next one hears the rest."""
@@ -204,24 +213,19 @@ class StreamTrace:
     def sending(self, publish: Publish) -> Mapping[str, str]:
         """The headers of the event; of a final, with a span of its own."""
         place = self._places.pop(publish.seq, self._session)
-        if isinstance(publish.event, Sent):
-            exchange = self._tracing.names.events
-            span = self._tracing.tracer.start_span(
-                f"send {exchange}",
-                place.context,
-                SpanKind.PRODUCER,
-                messaging(exchange, "send") | self._common | _told(publish),
-            )
-            self._sending[publish.seq] = span
-            return carried(span)
-        return place.headers
+        if not isinstance(publish.event, SENT):
+            return place.headers
+        attributes = self._sends | _told(publish.event)
+        span = self._start(self._send, place, SpanKind.PRODUCER, attributes)
+        self._sending[publish.seq] = span
+        return span.place.headers
 
     def published(self, publish: Publish) -> None:
         """The broker has it."""
-        for spans in (self._sending, self._closing):
-            span = spans.pop(publish.seq, None)
-            if span is not None:
-                span.end()
+        if (sending := self._sending.pop(publish.seq, None)) is not None:
+            sending.end()
+        if (utterance := self._closing.pop(publish.seq, None)) is not None:
+            utterance.end()
 
     def over(self) -> None:
         """Whatever was under way is so no longer."""
@@ -233,8 +237,7 @@ class StreamTrace:
         self._closing.clear()
 
 
-def _told(publish: Publish) -> dict[str, str | int]:
-    event = publish.event
+def _told(event: FinalTranscript | FinalTranslation) -> dict[str, str | int]:
     told: dict[str, str | int] = {"speechmq.event": type(event).__name__}
     if isinstance(event, FinalTranscript):
         told["speechmq.segment_id"] = event.segment_id
@@ -242,6 +245,5 @@ def _told(publish: Publish) -> dict[str, str | int]:
 
 
 def _fail(span: Span, code: str) -> None:
-    span.set_attribute("error.type", code)
-    span.set_status(Status(StatusCode.ERROR, code))
+    span.fail(code)
     span.end()

@@ -10,8 +10,9 @@ TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 # Today's version has 55 characters. What is carried on goes into every event of the stream.
 LONGEST_PARENT, LONGEST_STATE = 128, 512
 
-_FORM = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
-_NONE = re.compile(r"0+")
+# Versions to come may have more behind it, today's may not.
+_FORM = re.compile(r"(?!00.{53}.)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 def context_of(headers: Mapping[str, Any] | None) -> dict[str, str]:
@@ -31,7 +32,7 @@ def trace_id_of(traceparent: object) -> str | None:
     if traceparent.startswith("ff"):
         return None
     found = _FORM.fullmatch(traceparent)
-    if found is None or _NONE.fullmatch(found[1]) or _NONE.fullmatch(found[2]):
+    if found is None or found[1] == _NO_TRACE or found[2] == _NO_SPAN:
         return None
     return found[1]
 

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 from bench.speed.chunks import word_stamp
-from bench.speed.speech import Speech
+from bench.speed.speech import Pace, Speech
 
 
 def said(speech: Speech, seconds: float, step: float = 0.1) -> list[dict[str, Any]]:
@@ -35,6 +35,11 @@ def test_speech_with_a_lead_has_its_first_final_earlier() -> None:
         ("AddPartialTranscript", 0.1, 1.8),
         ("AddTranscript", 0.1, 1.6),
     ]
+
+
+def test_pace_is_kept_where_a_final_is_no_multiple_of_a_partial() -> None:
+    kinds = [one["message"] for one in said(Speech(pace=Pace(0.2, 0.7)), 7.0)]
+    assert (kinds.count("AddTranscript"), kinds.count("AddPartialTranscript")) == (10, 30)
 
 
 def test_final_before_which_nothing_is_certain_is_empty() -> None:

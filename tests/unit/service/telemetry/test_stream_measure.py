@@ -10,13 +10,10 @@ from tests.support.streams import EMPTY, chunk, started_stream
 
 from speechmq.session import events
 from speechmq.session.outputs import Publish
+from speechmq.telemetry.histograms import Histograms
 from speechmq.telemetry.instruments import Instruments
 from speechmq.telemetry.snapshot import Snapshot
 from speechmq.telemetry.stream_measure import LONGEST_WAIT, StreamMeasure
-
-
-def value_of(point: Any) -> float:
-    return round(float(point.sum if hasattr(point, "sum") else point.value), 6)
 
 
 class Measured:
@@ -26,7 +23,10 @@ class Measured:
         self.now = 10.0
         self._reader = InMemoryMetricReader()
         meter = MeterProvider([self._reader], shutdown_on_exit=False).get_meter("test")
-        instruments = Instruments(meter, lambda: snapshot or Snapshot(), capacity=7)
+        self._histograms = Histograms()
+        instruments = Instruments(
+            meter, lambda: snapshot or Snapshot(), self._histograms, capacity=7
+        )
         stream = started_stream()
         for seq in (1, 2, 3):
             stream.receive(chunk(seq), 1.0)
@@ -35,9 +35,10 @@ class Measured:
     def points(self, name: str) -> list[tuple[dict[str, Any], float]]:
         """The attributes of each series and its value; the sum of a histogram."""
         found = self._reader.get_metrics_data()
+        assert found is not None
         metrics = [
             metric
-            for resource in (found.resource_metrics if found else [])
+            for resource in self._histograms.beside(found).resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
         ]

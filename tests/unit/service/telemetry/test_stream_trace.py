@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from tests.support.deliveries import Held
 from tests.support.streams import EMPTY, added, chunk, final, partial, started_stream
 
@@ -25,6 +26,7 @@ from speechmq.session.outputs import OpenConnection, OpenStandby, Publish
 from speechmq.session.stream import Stream
 from speechmq.settings import Settings
 from speechmq.telemetry.observer import Observer
+from speechmq.telemetry.stream_trace import MOST_LINKS
 from speechmq.telemetry.trace_context import context_of, trace_id_of
 from speechmq.telemetry.tracing import Tracing
 from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
@@ -107,11 +109,48 @@ def test_session_hangs_on_the_claim_and_the_first_event_on_the_session() -> None
     }
 
 
+def test_state_that_is_malformed_is_left_out() -> None:
+    traced = Traced(headers={**HEADERS, "tracestate": "no state"})
+    [session] = traced.spans
+    assert traced.sent[0][1] == {"traceparent": f"00-{TRACE}-{id_of(session)}-01"}
+
+
 def test_stream_without_a_trace_begins_one() -> None:
     traced = Traced(headers={})
     [session] = traced.spans
     assert session.parent is None
     assert trace_id_of(traced.sent[0][1]["traceparent"]) is not None
+
+
+@pytest.mark.parametrize(("ratio", "is_sampled"), [(1.0, True), (0.0, False)])
+def test_trace_that_begins_here_is_sampled_by_ratio_and_another_is_not(
+    ratio: float, is_sampled: bool
+) -> None:
+    settings = Settings.model_validate({"telemetry": {"trace_ratio": ratio}})
+    traced = Traced(settings=settings, headers={})
+    flags = int(traced.sent[0][1]["traceparent"][-2:], 16)
+    assert (len(traced.spans) == 1, bool(flags & 1)) == (is_sampled, is_sampled)
+    # Whoever began a trace has decided for all of it.
+    assert len(Traced(settings=settings).spans) == 1
+
+
+def test_translation_is_sent_in_a_span_of_its_utterance() -> None:
+    traced = Traced()
+    traced.drive(chunk(1), added(1), partial(0.1, text="one"))
+    traced.see(Publish(events.FinalTranslation("s", "de", [{"content": "eins"}]), 9))
+    traced.drive(UtteranceEnded(Metadata(0.1, 0.1, "")))
+    [send], [utterance] = traced.named("send speechmq.events"), traced.named("utterance")
+    assert parent_of(send) == id_of(utterance)
+    assert send.kind is SpanKind.PRODUCER
+    assert send.attributes == {
+        "messaging.system": "rabbitmq",
+        "messaging.destination.name": "speechmq.events",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "speechmq.stream_id": "s",
+        "speechmq.epoch": 3,
+        "speechmq.event": "FinalTranslation",
+    }
 
 
 def test_utterance_is_one_span_from_its_first_words_to_the_pause() -> None:
@@ -152,6 +191,17 @@ def test_chunks_make_no_spans_and_their_contexts_are_linked_once() -> None:
     [utterance] = traced.named("utterance")
     assert [f"{link.context.span_id:x}" for link in utterance.links] == ["1", "2"]
     assert {f"{link.context.trace_id:032x}" for link in utterance.links} == {OTHER}
+
+
+def test_utterance_has_so_many_links_and_no_more() -> None:
+    most, chunks = MOST_LINKS, MOST_LINKS + 4
+    parents = {seq: f"00-{OTHER}-{seq:016x}-01" for seq in range(1, chunks + 1)}
+    held = Held({seq: {"traceparent": parent} for seq, parent in parents.items()})
+    traced = Traced(held=held)
+    traced.drive(*(chunk(seq) for seq in range(1, chunks + 1)), added(chunks))
+    traced.drive(final(chunks / 10 - 0.1, text="long"), final(chunks / 10, chunks / 10 - 0.1))
+    [utterance] = traced.named("utterance")
+    assert [link.context.span_id for link in utterance.links] == list(range(1, most + 1))
 
 
 def test_lost_session_is_resumed_in_a_span_of_its_own_and_its_utterance_ends() -> None:

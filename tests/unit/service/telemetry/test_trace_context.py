@@ -15,10 +15,24 @@ def test_context_is_carried_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "parent", [PARENT + "-" + "x" * 100_000, "ff" + PARENT[2:], b"00", 7, None]
+    "parent",
+    [
+        PARENT + "-more",
+        "cc" + PARENT[2:] + "-" + "x" * 100_000,
+        "ff" + PARENT[2:],
+        PARENT.replace("a", "0"),
+        b"00",
+        7,
+        None,
+    ],
 )
 def test_context_that_is_none_or_is_absurdly_long_is_not(parent: object) -> None:
     assert context_of({"traceparent": parent}) == {}
+
+
+def test_context_of_a_version_to_come_is_carried_on() -> None:
+    headers = {"traceparent": "cc" + PARENT[2:] + "-more"}
+    assert context_of(headers) == headers
 
 
 def test_state_that_is_absurdly_long_is_left_out() -> None:

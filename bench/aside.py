@@ -1,0 +1,29 @@
+"""A broker for a measurement, and a vhost of its own for each part of it."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
+
+
+@contextmanager
+def broker() -> Iterator[BrokerAddress]:
+    """The one that is given, else a private one for the length of the block."""
+    keeper = BrokerKeeper()
+    try:
+        yield ask_for_broker(keeper.desk)
+    finally:
+        keeper.close()
+
+
+@contextmanager
+def aside(address: BrokerAddress) -> Iterator[str]:
+    """The URL of a vhost that nothing else is in, for the length of the block."""
+    vhost = f"b{secrets.token_hex(4)}"
+    asyncio.run(address.management.create_vhost(vhost))
+    try:
+        yield with_vhost(address.url, vhost)
+    finally:
+        asyncio.run(address.management.delete_vhost(vhost))
