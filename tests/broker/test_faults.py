@@ -361,11 +361,10 @@ async def test_second_life_of_a_stream_does_not_repeat_message_ids(namespace: Na
 
 
 async def test_claim_of_a_stream_whose_queue_has_expired_is_told(namespace: Namespace) -> None:
-    """No worker had room for an hour: accepted, and then never heard of again."""
+    """No worker had room for an hour: accepted, and then never heard of again. The state lasts."""
     async with serve("ledger") as upstream, admitted_by_hand(namespace, "one") as (channel, body):
         await publish_claim(channel, NAMES, body)
         await channel.queue_delete(NAMES.stream("one"))
-        await channel.queue_delete(NAMES.state("one"))
         async with speaking(namespace.url) as speaker, running_worker(namespace.url, upstream.url):
             await speaker.ears.until_over("one", within=15.0)
 

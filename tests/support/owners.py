@@ -37,8 +37,7 @@ class ByHand:
         return await self.admit_start(start_of(stream_id, **config), claims=claims)
 
     async def admit_start(self, start: StartStream, *, claims: int = 1) -> StreamTopology:
-        stream_id = start.stream_id
-        body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        stream_id, body = start.stream_id, _body(start)
         defaults = BrokerSettings()
         queues = topology.per_stream(
             NAMES,
@@ -54,6 +53,14 @@ class ByHand:
         for _ in range(claims):
             await publish_claim(self.channel, NAMES, body)
         return queues
+
+    async def claim(self, stream_id: str) -> None:
+        """Once more, whatever there is of the stream."""
+        await publish_claim(self.channel, NAMES, _body(start_of(stream_id)))
+
+
+def _body(start: StartStream) -> bytes:
+    return start.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 @asynccontextmanager
