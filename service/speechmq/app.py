@@ -274,9 +274,7 @@ class Worker:
             max_bytes=session.max_chunk_bytes,
         )
         seats = seats_of(plane, self._settings, self._clock)
-        admission = Admission(
-            plane, self._settings.broker, upstream.access, seats, self._lookout.observer
-        )
+        admission = Admission(plane, self._settings, upstream.access, seats, self._lookout.observer)
         unowned = UnownedStatus(plane, answers, names)
         keys = KeyRequests(answers, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)

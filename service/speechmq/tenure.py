@@ -20,7 +20,7 @@ from .broker.claims import Claim
 from .broker.event_publisher import EventPublisher
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
-from .broker.plane import DataPlane, answered, close_quietly
+from .broker.plane import DataPlane, answered
 from .broker.seats import seats_of
 from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
@@ -344,8 +344,7 @@ class Tenure:
             "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
         )
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
-        async with self._answered():
-            channel = await self._plane.channel()
+        async with self._answered(), self._plane.asking(confirms=True) as channel:
             await announce(
                 channel,
                 self._names,
@@ -353,14 +352,8 @@ class Tenure:
                 epoch=self._wall_milliseconds(),
                 headers=context_of(self._claim.headers),
             )
-            await close_quietly(channel)
-        await self._delete_queues()
-
-    async def _delete_queues(self) -> None:
-        async with self._answered():
-            channel = await self._plane.channel()
+        async with self._answered(), self._plane.asking() as channel:
             await delete_queues(channel, self._names, self._stream_id)
-            await close_quietly(channel)
 
     # -- small things ----------------------------------------------------------------------------
 

@@ -505,7 +505,7 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
     ):
         # A check that lets everything pass.
         seats = seats_of(plane, Settings(broker=settings), clock=time.monotonic)
-        admission = Admission(plane, settings, check=repr, seats=seats)
+        admission = Admission(plane, Settings(broker=settings), check=repr, seats=seats)
 
         async def slow_bury(*where: Any, **what: Any) -> None:
             await admission.admit(from_command("one", start_of("one")), False)

@@ -27,19 +27,22 @@ from speechmq_schemas.errors import MAX_FIELDS
 from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
-from ..settings import BrokerSettings
+from ..settings import Settings
 from ..telemetry.logs import get_logger
 from ..telemetry.observer import Observer, Passed
 from ..telemetry.trace_context import trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
-from .plane import DataPlane, answered, close_quietly, translated
+from .plane import DataPlane, answered, translated
 from .seats import HEADER, Seats
 from .topology import StreamTopology, bind, declare_queue, per_stream
 
 log = get_logger(__name__)
 
+# A start that was given up is tried again, mostly by another worker. So many have to fit into the
+# time for which the audio behind it waits.
+TRIES = 3
 # The same start may be taken another time.
 RETRYABLE = frozenset({"too_many_streams"})
 
@@ -54,7 +57,7 @@ class Admission:
     def __init__(
         self,
         plane: DataPlane,
-        settings: BrokerSettings,
+        settings: Settings,
         check: Callable[[StartStream], object],
         seats: Seats,
         observer: Observer | None = None,
@@ -62,8 +65,9 @@ class Admission:
         self._seats = seats
         self._plane = plane
         self._check = check
-        self._settings = settings
-        self._names = Names(settings.namespace)
+        self._settings = settings.broker
+        self._deadline = min(settings.broker.answer_timeout, settings.session.early_wait / TRIES)
+        self._names = Names(self._settings.namespace)
         self._observer = observer or Observer()
 
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
@@ -71,13 +75,12 @@ class Admission:
 
         Raises ``BrokerLost``.
         """
-        async with answered(self._settings.answer_timeout):
-            channel = await self._plane.channel()
-            try:
-                with self._observer.admitting(message.headers) as passage:
-                    await self._admit(channel, message, passage, redelivered=redelivered)
-            finally:
-                await close_quietly(channel)
+        async with (
+            answered(self._deadline),
+            self._plane.asking(confirms=True) as channel,
+        ):
+            with self._observer.admitting(message.headers) as passage:
+                await self._admit(channel, message, passage, redelivered=redelivered)
 
     async def _admit(
         self,
@@ -148,12 +151,11 @@ class Admission:
         return seat
 
     async def _declare(self, topology: StreamTopology) -> None:
-        """On a channel of its own, which the broker closes when the start differs."""
-        channel = await self._plane.channel()
         try:
-            with translated(f"declaring {topology.stream.name}"):
-                await declare_queue(channel, topology.stream)
-                await declare_queue(channel, topology.state)
+            async with self._plane.asking() as channel:
+                with translated(f"declaring {topology.stream.name}"):
+                    await declare_queue(channel, topology.stream)
+                    await declare_queue(channel, topology.state)
         except BrokerLost as error:
             if not isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise
@@ -162,8 +164,6 @@ class Admission:
                 "a stream with this id is live and was started with another body; "
                 "choose another stream_id, or end that stream first",
             ) from error
-        finally:
-            await close_quietly(channel)
 
     async def _refuse(
         self,

@@ -20,7 +20,7 @@ from speechmq_schemas import ContractError, Names
 
 from ..errors import BrokerLost
 from ..settings import Settings
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, translated
 from .topology import Queue, declare_queue
 
 HEADER = "x-speechmq-seat"
@@ -83,16 +83,14 @@ class Seats:
     async def hold(self, name: str, stream_id: str) -> bool:
         """Whether the stream has the seat, for as long as it does not expire. Raises
         ``BrokerLost``."""
-        channel = await self._plane.channel(confirms=False)
         try:
-            with translated(f"taking {name}"):
-                await declare_queue(channel, seat_queue(name, stream_id, self._expires))
+            async with self._plane.asking() as channel:
+                with translated(f"taking {name}"):
+                    await declare_queue(channel, seat_queue(name, stream_id, self._expires))
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 return False
             raise
-        finally:
-            await close_quietly(channel)
         return True
 
     async def free(self, name: str, stream_id: str) -> None:
@@ -100,12 +98,9 @@ class Seats:
         lost before it said so. Raises ``BrokerLost``."""
         if not await self.hold(name, stream_id):
             return
-        channel = await self._plane.channel(confirms=False)
-        try:
+        async with self._plane.asking() as channel:
             with translated(f"freeing {name}"):
                 await channel.queue_delete(name)
-        finally:
-            await close_quietly(channel)
 
 
 def seats_of(plane: DataPlane, settings: Settings, clock: Callable[[], float]) -> Seats:
