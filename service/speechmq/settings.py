@@ -116,7 +116,7 @@ class SessionSettings(Section):
 class LimitsSettings(Section):
     """What one publisher may have."""
 
-    streams_per_user: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    streams_per_user: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Streams at once of one RabbitMQ user, over all workers; starts then need AMQP's `user_id`"""
 
 

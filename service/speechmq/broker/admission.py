@@ -111,10 +111,13 @@ class Admission:
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         topology = self._topology(start.stream_id, body)
         is_known = await self._plane.queue_exists(topology.stream.name) is not None
-        if is_known and not redelivered:
-            await self._declare(topology)
-            return
-        seat = await self._declare_seated(topology, message.user_id, start.stream_id)
+        if is_known:
+            await self._declare(topology)  # before a seat is touched: it may be the live stream's
+            if not redelivered:
+                return
+        seat = await self._declare_seated(
+            topology, message.user_id, start.stream_id, again=redelivered
+        )
         with translated(f"binding the queues of stream {start.stream_id}"):
             await bind(channel, topology.inbound)
         accepted = StreamAccepted(stream_id=start.stream_id)
@@ -138,10 +141,10 @@ class Admission:
         )
 
     async def _declare_seated(
-        self, topology: StreamTopology, user: str | None, stream_id: str
+        self, topology: StreamTopology, user: str | None, stream_id: str, *, again: bool
     ) -> str | None:
         """The seat that the stream has in the end."""
-        seat = await self._seats.take(user, stream_id)
+        seat = await self._seats.take(user, stream_id, again=again)
         try:
             await self._declare(topology)
         except ContractError:

@@ -50,10 +50,12 @@ class Seats:
         self._clock = clock
         self._full_until: dict[str, float] = {}
 
-    async def take(self, user: str | None, stream_id: str) -> str | None:
-        """The seat of the stream, which it may have had already; none where there is no limit.
+    async def take(self, user: str | None, stream_id: str, *, again: bool = False) -> str | None:
+        """The seat of the stream; none where there is no limit.
 
-        Raises ``ContractError`` when the user has none left, and ``BrokerLost``.
+        ``again`` says that it may have been left with one, which is then looked for first: another
+        that has become free since would be a second. Raises ``ContractError`` when the user has
+        none left, and ``BrokerLost``.
         """
         if self._limit is None:
             return None
@@ -63,6 +65,8 @@ class Seats:
                 "streams are counted by user, and the start does not say whose it is: set the AMQP "
                 "property user_id to the user of the connection, which RabbitMQ checks",
             )
+        if again and (left := await self._seat_left(user, stream_id, self._limit)):
+            return left
         if self._clock() >= self._full_until.get(user, 0.0):
             for name in self._names_of(user, stream_id, self._limit):
                 if await self.hold(name, stream_id):
@@ -73,6 +77,13 @@ class Seats:
             f"the user {user!r} has {self._limit} streams, as many as one may have at once; "
             "start this one when another has ended",
         )
+
+    async def _seat_left(self, user: str, stream_id: str, limit: int) -> str | None:
+        for name in self._names_of(user, stream_id, limit):
+            is_taken = await self._plane.queue_exists(name) is not None
+            if is_taken and await self.hold(name, stream_id):
+                return name
+        return None
 
     def _names_of(self, user: str, stream_id: str, limit: int) -> list[str]:
         """All seats of the user; a stream begins to look at its own place, which is mostly free."""
