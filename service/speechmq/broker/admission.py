@@ -40,9 +40,10 @@ from .topology import StreamTopology, bind, declare_queue, per_stream
 
 log = get_logger(__name__)
 
-# A start that was given up is tried again, mostly by another worker. So many have to fit into the
-# time for which the audio behind it waits.
+# A start that was given up is tried again, mostly by another worker. So many tries have to fit into
+# the time for which the audio behind it waits; but a broker that is only busy has some seconds.
 TRIES = 3
+SHORTEST_TRY = 5.0
 # The same start may be taken another time.
 RETRYABLE = frozenset({"too_many_streams"})
 
@@ -66,7 +67,7 @@ class Admission:
         self._plane = plane
         self._check = check
         self._settings = settings.broker
-        self._deadline = min(settings.broker.answer_timeout, settings.session.early_wait / TRIES)
+        self._deadline = deadline_of(settings)
         self._names = Names(self._settings.namespace)
         self._observer = observer or Observer()
 
@@ -196,6 +197,12 @@ class Admission:
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
         await announce(channel, self._names, event, headers=passage.headers)
+
+
+def deadline_of(settings: Settings) -> float:
+    """Seconds for one try at a start."""
+    share = max(SHORTEST_TRY, settings.session.early_wait / TRIES)
+    return min(settings.broker.answer_timeout, share)
 
 
 def read_start(message: AmqpMessage) -> StartStream:

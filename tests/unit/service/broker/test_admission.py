@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from speechmq.broker.admission import Admission, warning_of
+from speechmq.broker.admission import Admission, deadline_of, warning_of
 from speechmq.broker.plane import DataPlane
 from speechmq.broker.seats import seats_of
 from speechmq.errors import BrokerLost
@@ -75,10 +75,23 @@ class MutePlane(DataPlane):
         )
 
 
-async def test_start_is_given_up_while_the_audio_behind_it_still_waits() -> None:
-    """Neither ``answer_timeout`` nor a goodbye without an answer may cost that audio its stream."""
+@pytest.mark.parametrize(
+    ("answer_timeout", "early_wait", "deadline"),
+    [(60.0, 30.0, 10.0), (60.0, 90.0, 30.0), (60.0, 1.0, 5.0), (3.0, 30.0, 3.0)],
+)
+def test_start_is_given_up_while_the_audio_behind_it_still_waits(
+    answer_timeout: float, early_wait: float, deadline: float
+) -> None:
+    settings = Settings(
+        broker=BrokerSettings(answer_timeout=answer_timeout),
+        session=SessionSettings(early_wait=early_wait),
+    )
+    assert deadline_of(settings) == deadline
+
+
+async def test_start_is_given_up_without_a_wait_for_goodbyes_that_have_no_answer() -> None:
     plane = MutePlane()
-    settings = Settings(session=SessionSettings(early_wait=0.03))
+    settings = Settings(broker=BrokerSettings(answer_timeout=0.01))
     async with asyncio.timeout(20):
         with pytest.raises(BrokerLost, match=r"did not answer for 0\.01 s"):
             await admit(plane, settings)
