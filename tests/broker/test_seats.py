@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.support.broker import Namespace, user
+from tests.support.scene import scene
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 from yarl import URL
@@ -121,11 +122,7 @@ async def test_users_do_not_take_up_each_others_streams(namespace: Namespace) ->
 
 async def test_start_that_does_not_say_whose_it_is_is_refused(namespace: Namespace) -> None:
     """It would be a way around the bound."""
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **limited(5)),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace, **limited(5)) as (_, speaker):
         await start_as(speaker, None, "one")
         await speaker.ears.until_over("one")
     [failed] = speaker.ears.of("one", "StreamFailed")
@@ -133,11 +130,7 @@ async def test_start_that_does_not_say_whose_it_is_is_refused(namespace: Namespa
 
 
 async def test_start_that_comes_twice_takes_one_seat(namespace: Namespace) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **limited(2)),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace, **limited(2)) as (_, speaker):
         me = user_of(namespace.url)
         await start_as(speaker, me, "one", "one", "two")
         assert await until_judged(speaker, ["one", "two"]) == ["one", "two"]
