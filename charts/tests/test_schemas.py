@@ -1,11 +1,18 @@
 """Every manifest of every case is one that Kubernetes takes; values that are wrong are refused."""
 
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
 import kubernetes_validate
 import pytest
 from charts.tests.conftest import CHART, MATRIX, Chart
 
 OLDEST, NEWEST = "1.27", "1.34"
-OF_OPERATORS = {"ServiceMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+CRDS = Path(__file__).parent / "crds"  # of operators; generate.py says where they are from
+OF_OPERATORS = {path.stem for path in CRDS.glob("*.json")}
 
 
 @pytest.mark.parametrize("case", MATRIX)
@@ -28,6 +35,53 @@ def test_schema_check_can_fail(rendered: Chart) -> None:
     deployment = {**rendered.of("minimal").one("Deployment"), "spec": {"replicas": "two"}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(deployment, NEWEST, strict=True)
+
+
+def operators_take(manifest: dict[str, Any]) -> None:
+    """Raises ``ValidationError``."""
+    schema = json.loads((CRDS / f"{manifest['kind']}.json").read_text())
+    jsonschema.validate(manifest, schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_operators_take_every_manifest_of_theirs(rendered: Chart) -> None:
+    seen = set()
+    for case in MATRIX:
+        for manifest in rendered.of(case).found:
+            if manifest["kind"] in OF_OPERATORS:
+                operators_take(manifest)
+                seen.add(manifest["kind"])
+    assert seen == {"ServiceMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "wrong"),
+    [
+        ("ScaledObject", ["spec", "triggers", 0, "type"], None),
+        ("ScaledObject", ["spec", "maxReplicaCount"], "many"),
+        ("ScaledObject", ["spec", "maxReplicas"], 3),
+        ("ScaledObject", ["spec", "triggers", 0, "metadata", "value"], 5),  # strings alone
+        ("TriggerAuthentication", ["spec", "secretTargetRef", 0, "key"], None),
+        ("ServiceMonitor", ["spec", "endpoints", 0, "interval"], "soon"),
+        ("ServiceMonitor", ["spec", "selector"], None),
+        ("PrometheusRule", ["spec", "groups", 0, "rules", 0, "expr"], None),
+        ("PrometheusRule", ["spec", "groups", 0, "rules", 0, "for"], "a while"),
+    ],
+)
+def test_check_of_operators_manifests_can_fail(
+    rendered: Chart, kind: str, path: list[str | int], wrong: object
+) -> None:
+    manifest: Any = next(one for case in MATRIX for one in rendered.of(case).of(kind))
+    manifest = copy.deepcopy(manifest)
+    *way, last = path
+    place = manifest
+    for step in way:
+        place = place[step]
+    if wrong is None:
+        del place[last]
+    else:
+        place[last] = wrong
+    with pytest.raises(jsonschema.ValidationError):
+        operators_take(manifest)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from .broker.consumers import ConsumerWatch
 from .broker.control import ControlPlane
 from .broker.early import EarlyAudio
 from .broker.key_requests import KeyRequests
+from .broker.outage import Outage
 from .broker.plane import DataPlane, open_plane, translated
 from .broker.replies import Answers
 from .broker.seats import seats_of
@@ -123,6 +124,7 @@ class Worker:
         self._ready = ready
         self._clock = time.monotonic
         self._lookout = Lookout(settings, self._clock)
+        self._outage = Outage()
         self._stopping = asyncio.Event()
         self._out_of_patience = asyncio.Event()
 
@@ -144,7 +146,8 @@ class Worker:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
                 self._lookout.readiness.lost(str(error))
-                log.warning("broker_lost", **describe(error), retry_in=pause)
+                if self._outage.is_news(self._clock()):
+                    log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -210,6 +213,7 @@ class Worker:
                 def ready() -> None:
                     others.append(tasks.create_task(self._watch_consumers(plane, names, name)))
                     self._lookout.readiness.consuming()
+                    self._outage.over()
                     self._ready()
 
                 await manager.run(ready)
@@ -274,9 +278,7 @@ class Worker:
             max_bytes=session.max_chunk_bytes,
         )
         seats = seats_of(plane, self._settings, self._clock)
-        admission = Admission(
-            plane, self._settings.broker, upstream.access, seats, self._lookout.observer
-        )
+        admission = Admission(plane, self._settings, upstream.access, seats, self._lookout.observer)
         unowned = UnownedStatus(plane, answers, names)
         keys = KeyRequests(answers, names, upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)

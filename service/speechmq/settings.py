@@ -41,7 +41,7 @@ class BrokerSettings(Section):
     stream_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
     """Unacknowledged audio of one stream; beyond it the broker refuses its publisher"""
     stream_expires: Annotated[float, Field(ge=3600, le=86_400)] = 3600.0
-    """A stream's queues go when no worker has looked after them for this long"""
+    """A stream's queue goes when no worker looks after it for so long, its state 24 times later"""
     transcript_log: bool = False
     """Keep finals in the queue `<namespace>.log`, for `speechmq listen --from-start`"""
     log_max_age: Annotated[float, Field(ge=60, le=315_360_000)] = 604_800.0
@@ -116,7 +116,7 @@ class SessionSettings(Section):
 class LimitsSettings(Section):
     """What one publisher may have."""
 
-    streams_per_user: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    streams_per_user: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Streams at once of one RabbitMQ user, over all workers; starts then need AMQP's `user_id`"""
 
 

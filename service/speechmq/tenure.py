@@ -20,7 +20,7 @@ from .broker.claims import Claim
 from .broker.event_publisher import EventPublisher
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
-from .broker.plane import DataPlane, answered, close_quietly
+from .broker.plane import DataPlane, answered
 from .broker.seats import seats_of
 from .broker.status import Ownership, StatusDesk
 from .broker.stream_queue import StreamQueue, delete_queues
@@ -104,7 +104,6 @@ class Tenure:
         self._names = Names(surroundings.settings.broker.namespace)
         self._seats = seats_of(self._plane, self._settings, self._clock)
         self._runner: Runner | None = None
-        self._met_owner = False
         self._draining: str | None = None
 
     async def serve(self) -> Verdict:
@@ -144,7 +143,6 @@ class Tenure:
                 async with self._answered():
                     await own(self._plane, self._names, self._stream_id)
             except StreamOwned:
-                self._met_owner = True
                 if self._draining is not None or self._clock() > deadline:
                     return False
             else:
@@ -321,13 +319,15 @@ class Tenure:
     async def _clear_up(self) -> Verdict:
         """A queue is gone: at the stream's end, or too early, which nobody has been told yet.
 
-        A stream's own queue goes before its state. Where both are gone the last owner had cleared
-        up, if there was an owner.
+        A stream's own queue goes before its state: at the end, where the last owner deletes both,
+        and when nobody looks after them. Where neither is left, the stream is over and was told of,
+        and this claim is one too many.
         """
         async with self._answered():
             has_queue = await self._plane.queue_exists(self._names.stream(self._stream_id))
             has_state = await self._plane.queue_exists(self._names.state(self._stream_id))
-        if has_queue is has_state is None and (self._met_owner or self._claim.is_redelivered):
+        if has_queue is has_state is None:
+            log.info("late_claim_dropped", stream_id=self._stream_id)
             return Settled()
         code = "queue_lost" if has_queue is None else "state_lost"
         what = "queue" if has_queue is None else "state"
@@ -344,8 +344,7 @@ class Tenure:
             "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
         )
         failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
-        async with self._answered():
-            channel = await self._plane.channel()
+        async with self._answered(), self._plane.asking(confirms=True) as channel:
             await announce(
                 channel,
                 self._names,
@@ -353,14 +352,8 @@ class Tenure:
                 epoch=self._wall_milliseconds(),
                 headers=context_of(self._claim.headers),
             )
-            await close_quietly(channel)
-        await self._delete_queues()
-
-    async def _delete_queues(self) -> None:
-        async with self._answered():
-            channel = await self._plane.channel()
+        async with self._answered(), self._plane.asking() as channel:
             await delete_queues(channel, self._names, self._stream_id)
-            await close_quietly(channel)
 
     # -- small things ----------------------------------------------------------------------------
 

@@ -8,12 +8,15 @@ import json
 import random
 from base64 import b64encode
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.asker import asking
 from tests.support.broker import Namespace
+from tests.support.scene import scene
 from tests.support.siege import (
     MIB,
     SIZE,
@@ -108,19 +111,23 @@ def garbage(count: int) -> list[AmqpMessage]:
     return [AmqpMessage(*one) for one in RANDOM.sample(list(every), count)]
 
 
+@asynccontextmanager
+async def bad_stream(
+    namespace: Namespace, mib: float, **settings: str
+) -> AsyncIterator[tuple[Speaker, int]]:
+    """A worker that may take so much more memory, with the stream "bad" in mid-speech; its next
+    seq."""
+    async with scene(namespace, **settings) as (worker, speaker), within_memory(worker, mib):
+        await speaker.start("bad")
+        yield speaker, await speaker.say("bad", range(5), finish=False)
+
+
 async def test_garbage_of_every_kind_to_every_key_is_dead_lettered_with_its_reason(
     namespace: Namespace,
 ) -> None:
     """130 MiB of it in all: a worker that kept what it has settled would need as much."""
     messages = garbage(1500)
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **SOON, **FEW) as worker,
-        speaking(namespace.url) as speaker,
-        within_memory(worker, 80),
-    ):
-        await speaker.start("bad")
-        next_seq = await speaker.say("bad", range(5), finish=False)
+    async with bad_stream(namespace, 80, **SOON, **FEW) as (speaker, next_seq):
         async with bystanders(speaker, "one", "two", "three"):
             for message in messages:
                 await speaker.publish(message)
@@ -191,14 +198,7 @@ async def test_questions_with_any_queue_to_answer_to_disturb_nobody(namespace: N
 async def test_ten_mebibytes_in_a_message_are_not_kept_in_memory(namespace: Namespace) -> None:
     """More of them than it may hold, behind audio that is not final."""
     large, count = b"\0" * (10 * MIB), 5
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **SOON) as worker,
-        speaking(namespace.url) as speaker,
-        within_memory(worker, 75),
-    ):
-        await speaker.start("bad")
-        next_seq = await speaker.say("bad", range(5), finish=False)
+    async with bad_stream(namespace, 75, **SOON) as (speaker, next_seq):
         async with bystanders(speaker, "one", "two"):
             for number in range(count):
                 await speaker.send("bad", AudioChunk(seq=900_000 + number), large)
@@ -219,11 +219,7 @@ async def test_ten_mebibytes_in_a_message_are_not_kept_in_memory(namespace: Name
 async def test_seq_and_message_id_of_any_kind_change_no_word(namespace: Namespace) -> None:
     """Repeated, negative, none, absurdly far; and every message of all streams has one id."""
     step = RATE // 10 * 2
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **SOON),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace, **SOON) as (_, speaker):
         streams = {
             name: encode(range(10), sample_rate=RATE, encoding="pcm_s16le") for name in "abc"
         }
@@ -255,12 +251,7 @@ async def forged(speaker: Speaker, message: AmqpMessage) -> None:
 
 
 async def test_thousand_unknown_streams_are_buried_while_others_run(namespace: Namespace) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **SOON) as worker,
-        speaking(namespace.url) as speaker,
-        within_memory(worker, 100),
-    ):
+    async with scene(namespace, **SOON) as (worker, speaker), within_memory(worker, 100):
         async with bystanders(speaker, "one", "two"):
             for number in range(1000):
                 await speaker.send(f"ghost{number}", AudioChunk(seq=1), b"\0" * 3200)

@@ -8,6 +8,7 @@ from typing import Any
 import aio_pika
 import pytest
 from tests.support.broker import Namespace
+from tests.support.scene import scene
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 
@@ -47,11 +48,7 @@ async def test_invalid_start_is_refused_with_each_fields_path_and_reason(
     body["audio_format"]["sample_rate"] = 100
     body["transcription_config"]["max_delay"] = "soon"
     text = json.dumps(body).encode()
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.publish(AmqpMessage("start", "StartStream", text))
         await speaker.ears.until_over("bad")
         [letter] = await dead_letters(speaker, 1)
@@ -94,11 +91,7 @@ async def test_invalid_start_is_refused_with_each_fields_path_and_reason(
 async def test_start_that_is_none_is_dead_lettered_and_told(
     namespace: Namespace, message: AmqpMessage, code: str, heard: str
 ) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.publish(message)
         [letter] = await dead_letters(speaker, 1)
         await speaker.ears.until_over(heard)
@@ -120,11 +113,7 @@ async def test_garbage_in_a_stream_is_dead_lettered_and_the_stream_goes_on(
         (AmqpMessage(key, "StartStream", b"{}"), "invalid_field"),
     ]
     numbers = list(range(10))
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.start("one")
         # Else it may go the way of early audio, and come when the stream has ended.
         await speaker.ears.wait_for(lambda: bool(speaker.ears.of("one", "StreamStarted")))
@@ -173,11 +162,7 @@ async def test_chunk_of_an_unknown_stream_is_dead_lettered_and_goes_round_no_cir
 
 
 async def test_message_with_an_unknown_routing_key_is_dead_lettered(namespace: Namespace) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.publish(AmqpMessage("nowhere", "AudioChunk", b"", {"seq": 1}))
         [letter] = await dead_letters(speaker, 1)
     assert (letter[CODE], letter[REASON]) == ("unroutable", "no queue for 'nowhere'")
@@ -206,11 +191,7 @@ async def test_second_start_with_another_body_is_refused_and_the_stream_goes_on(
 ) -> None:
     other = json.loads(from_command("one", start_of("one")).body)
     other["transcription_config"] |= second
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.start("one")
         await speaker.ears.wait_for(lambda: bool(speaker.ears.of("one", "StreamStarted")))
         await speaker.publish(AmqpMessage("start", "StartStream", json.dumps(other).encode()))
@@ -227,11 +208,7 @@ async def test_second_start_with_another_body_is_refused_and_the_stream_goes_on(
 async def test_start_that_upstream_refuses_fails_with_upstreams_reason(
     namespace: Namespace,
 ) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.start("one", language="xx")
         await speaker.ears.until_over("one")
         await namespace.wait_for_queues(
@@ -260,11 +237,7 @@ async def test_wrong_key_fails_the_stream(namespace: Namespace) -> None:
 
 
 async def test_hundred_thousand_bytes_of_headers_harm_nobody(namespace: Namespace) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace) as (_, speaker):
         await speaker.start("one")
         await speaker.inbound.publish(
             aio_pika.Message(b"", type="Nonsense", headers={"big": "x" * 100_000}), "stream.one"

@@ -361,11 +361,10 @@ async def test_second_life_of_a_stream_does_not_repeat_message_ids(namespace: Na
 
 
 async def test_claim_of_a_stream_whose_queue_has_expired_is_told(namespace: Namespace) -> None:
-    """No worker had room for an hour: accepted, and then never heard of again."""
+    """No worker had room for an hour: accepted, and then never heard of again. The state lasts."""
     async with serve("ledger") as upstream, admitted_by_hand(namespace, "one") as (channel, body):
         await publish_claim(channel, NAMES, body)
         await channel.queue_delete(NAMES.stream("one"))
-        await channel.queue_delete(NAMES.state("one"))
         async with speaking(namespace.url) as speaker, running_worker(namespace.url, upstream.url):
             await speaker.ears.until_over("one", within=15.0)
 
@@ -506,7 +505,7 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
     ):
         # A check that lets everything pass.
         seats = seats_of(plane, Settings(broker=settings), clock=time.monotonic)
-        admission = Admission(plane, settings, check=repr, seats=seats)
+        admission = Admission(plane, Settings(broker=settings), check=repr, seats=seats)
 
         async def slow_bury(*where: Any, **what: Any) -> None:
             await admission.admit(from_command("one", start_of("one")), False)

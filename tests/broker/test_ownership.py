@@ -171,6 +171,48 @@ async def test_two_claims_of_one_stream_in_two_workers_make_one_owner(namespace:
         assert (await namespace.queues())[NAMES.dead].ready == 0
 
 
+async def test_second_claim_that_comes_when_its_stream_is_over_is_dropped_without_a_word(
+    namespace: Namespace,
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        by_hand(namespace.url) as hand,
+        speaking(namespace.url) as speaker,
+        running_manager(namespace.url, upstream.url),
+    ):
+        await hand.admit("s")
+        await speaker.say("s", NUMBERS)
+        await speaker.ears.until_over("s")
+        await namespace.wait_for_queues(is_settled)
+        await hand.claim("s")
+        await namespace.wait_for_queues(is_settled)
+        await hand.admit("behind")
+        await end(speaker, "behind")
+        kinds = [type(event).__name__ for event in speaker.ears.of("s")]
+        assert (kinds[-1], kinds.count("StreamFailed")) == ("StreamEnded", 0)
+
+
+@pytest.mark.parametrize("was_owned", [True, False])
+async def test_stream_whose_queue_expired_before_its_state_is_told_whoever_had_it(
+    namespace: Namespace, was_owned: bool
+) -> None:
+    async with (
+        serve("ledger") as upstream,
+        by_hand(namespace.url) as hand,
+        speaking(namespace.url) as speaker,
+    ):
+        await hand.admit("s")
+        if was_owned:
+            async with running_manager(namespace.url, upstream.url) as first:
+                await until(lambda: running(first, "s"))
+                await first.die()
+        await hand.channel.queue_delete(NAMES.stream("s"))
+        async with running_manager(namespace.url, upstream.url):
+            await speaker.ears.until_over("s")
+            await namespace.wait_for_queues(is_settled)
+        assert [one.code for one in speaker.ears.of("s", "StreamFailed")] == ["queue_lost"]
+
+
 async def owner_and_other(
     one: RunningManager, other: RunningManager, stream_id: str
 ) -> tuple[RunningManager, RunningManager]:

@@ -8,18 +8,29 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.broker import Namespace, user
+from tests.support.scene import scene
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 from yarl import URL
 
+from speechmq.broker import topology
+from speechmq.broker.admission import Admission
 from speechmq.broker.plane import DataPlane, open_plane
-from speechmq.broker.seats import Seats
-from speechmq.settings import BrokerSettings
+from speechmq.broker.seats import Seats, seats_of
+from speechmq.settings import BrokerSettings, Settings
 from speechmq_emulator.server import serve
-from speechmq_schemas import ContractError, EndStream, Names, StreamFailed, from_command
+from speechmq_schemas import (
+    AmqpMessage,
+    ContractError,
+    EndStream,
+    Names,
+    StreamFailed,
+    from_command,
+)
 
 pytestmark = pytest.mark.timeout(120)
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -111,11 +122,7 @@ async def test_users_do_not_take_up_each_others_streams(namespace: Namespace) ->
 
 async def test_start_that_does_not_say_whose_it_is_is_refused(namespace: Namespace) -> None:
     """It would be a way around the bound."""
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **limited(5)),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace, **limited(5)) as (_, speaker):
         await start_as(speaker, None, "one")
         await speaker.ears.until_over("one")
     [failed] = speaker.ears.of("one", "StreamFailed")
@@ -123,11 +130,7 @@ async def test_start_that_does_not_say_whose_it_is_is_refused(namespace: Namespa
 
 
 async def test_start_that_comes_twice_takes_one_seat(namespace: Namespace) -> None:
-    async with (
-        serve("ledger") as upstream,
-        running_worker(namespace.url, upstream.url, **limited(2)),
-        speaking(namespace.url) as speaker,
-    ):
+    async with scene(namespace, **limited(2)) as (_, speaker):
         me = user_of(namespace.url)
         await start_as(speaker, me, "one", "one", "two")
         assert await until_judged(speaker, ["one", "two"]) == ["one", "two"]
@@ -171,6 +174,62 @@ async def test_seat_that_another_stream_has_by_now_is_not_freed(namespace: Names
         await seats.free(seat, "one")
         with pytest.raises(ContractError, match="has 1 streams"):
             await seats.take("me", "three")
+
+
+@asynccontextmanager
+async def admission_on(namespace: Namespace, limit: int) -> AsyncIterator[tuple[Admission, Seats]]:
+    """Without a worker: nobody takes claims."""
+    settings = Settings.model_validate(
+        {"broker": {"url": namespace.url}, "limits": {"streams_per_user": limit}}
+    )
+    async with open_plane(settings.broker) as plane:
+        await topology.declare(await plane.channel(), topology.shared(Names(), "quorum"))
+        seats = seats_of(plane, settings, time.monotonic)
+        yield Admission(plane, settings, lambda _: None, seats), seats
+
+
+async def beside(seats: Seats, seat: str) -> str:
+    """A stream, not yet there, that would have this seat if it could choose."""
+    for number in itertools.count():
+        got = await seats.take("me", f"other{number}")
+        await seats.free(got or "", f"other{number}")
+        if got == seat:
+            return f"other{number}"
+    raise AssertionError
+
+
+def start_message(stream_id: str, **config: Any) -> AmqpMessage:
+    return replace(from_command(stream_id, start_of(stream_id, **config)), user_id="me")
+
+
+async def seats_in(namespace: Namespace) -> set[str]:
+    return {name for name in await namespace.queues() if ".seat." in name}
+
+
+async def test_start_that_is_delivered_again_keeps_its_seat_when_a_better_one_is_free(
+    namespace: Namespace,
+) -> None:
+    """Its worker was killed in mid-admission; the seat would stay for an hour."""
+    async with admission_on(namespace, 2) as (admission, seats):
+        best = await seats.take("me", "one")
+        await seats.free(best or "", "one")
+        other = await beside(seats, best or "")
+        await seats.take("me", other)
+        await admission.admit(start_message("one"), redelivered=False)
+        await seats.free(best or "", other)
+        await admission.admit(start_message("one"), redelivered=True)
+        await seats.take("me", other)
+        assert len(await seats_in(namespace)) == 2
+        with pytest.raises(ContractError):
+            await seats.take("me", "third")
+
+
+async def test_other_start_for_a_live_stream_leaves_the_streams_seat(namespace: Namespace) -> None:
+    async with admission_on(namespace, 1) as (admission, seats):
+        await admission.admit(start_message("one"), redelivered=False)
+        await admission.admit(start_message("one", language="de"), redelivered=True)
+        with pytest.raises(ContractError):
+            await seats.take("me", "two")
 
 
 async def test_user_without_a_seat_is_refused_without_a_look_at_each_for_a_moment(

@@ -2,9 +2,13 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
+import docker  # type: ignore[import-untyped]
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from speechmq.dev.rabbitmq_handshake import accepts_connections
@@ -17,6 +21,7 @@ READY_SECONDS = 120.0
 async def container_broker() -> AsyncIterator[tuple[str, str]]:
     """Run a container; gives its AMQP URL and the base URL of its HTTP API."""
     password = secrets.token_hex(16)
+    await asyncio.to_thread(do_without_reaper_if_there_is_none)
     container = (
         DockerContainer(IMAGE)
         .with_exposed_ports(5672, 15672)
@@ -33,3 +38,20 @@ async def container_broker() -> AsyncIterator[tuple[str, str]]:
         yield url, f"http://{host}:{container.get_exposed_port(15672)}"
     finally:
         await asyncio.to_thread(container.stop)
+
+
+def do_without_reaper_if_there_is_none() -> None:
+    """testcontainers has a container of its own that removes what a killed run leaves behind. Where
+    its image is not to be had, as without a way to the registry, that is the one thing missing."""
+    if testcontainers_config.ryuk_disabled:
+        return
+    wanted = testcontainers_config.ryuk_image
+    try:
+        with closing(docker.from_env()) as client:
+            try:
+                client.images.get(wanted)
+            except ImageNotFound:
+                client.images.pull(wanted)
+    except DockerException as error:
+        testcontainers_config.ryuk_disabled = True
+        print(f"a killed run will leave its container behind: {error}", file=sys.stderr)

@@ -53,8 +53,7 @@ class ByHand:
         claims: int = 1,
         context: Mapping[str, str] = MappingProxyType({}),
     ) -> StreamTopology:
-        stream_id = start.stream_id
-        body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        stream_id, body = start.stream_id, _body(start)
         defaults = BrokerSettings()
         queues = topology.per_stream(
             NAMES,
@@ -70,6 +69,14 @@ class ByHand:
         for _ in range(claims):
             await publish_claim(self.channel, NAMES, body, context)
         return queues
+
+    async def claim(self, stream_id: str) -> None:
+        """Once more, whatever there is of the stream."""
+        await publish_claim(self.channel, NAMES, _body(start_of(stream_id)))
+
+
+def _body(start: StartStream) -> bytes:
+    return start.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 @asynccontextmanager

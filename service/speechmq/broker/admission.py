@@ -27,19 +27,23 @@ from speechmq_schemas.errors import MAX_FIELDS
 from speechmq_schemas.events import Event
 
 from ..errors import BrokerLost
-from ..settings import BrokerSettings
+from ..settings import Settings
 from ..telemetry.logs import get_logger
 from ..telemetry.observer import Observer, Passed
 from ..telemetry.trace_context import trace_field
 from .announcements import announce
 from .claims import publish_claim
 from .dead_letters import Letter, bury
-from .plane import DataPlane, answered, close_quietly, translated
+from .plane import DataPlane, answered, translated
 from .seats import HEADER, Seats
 from .topology import StreamTopology, bind, declare_queue, per_stream
 
 log = get_logger(__name__)
 
+# A start that was given up is tried again, mostly by another worker. So many tries have to fit into
+# the time for which the audio behind it waits; but a broker that is only busy has some seconds.
+TRIES = 3
+SHORTEST_TRY = 5.0
 # The same start may be taken another time.
 RETRYABLE = frozenset({"too_many_streams"})
 
@@ -54,7 +58,7 @@ class Admission:
     def __init__(
         self,
         plane: DataPlane,
-        settings: BrokerSettings,
+        settings: Settings,
         check: Callable[[StartStream], object],
         seats: Seats,
         observer: Observer | None = None,
@@ -62,8 +66,9 @@ class Admission:
         self._seats = seats
         self._plane = plane
         self._check = check
-        self._settings = settings
-        self._names = Names(settings.namespace)
+        self._settings = settings.broker
+        self._deadline = deadline_of(settings)
+        self._names = Names(self._settings.namespace)
         self._observer = observer or Observer()
 
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
@@ -71,13 +76,12 @@ class Admission:
 
         Raises ``BrokerLost``.
         """
-        async with answered(self._settings.answer_timeout):
-            channel = await self._plane.channel()
-            try:
-                with self._observer.admitting(message.headers) as passage:
-                    await self._admit(channel, message, passage, redelivered=redelivered)
-            finally:
-                await close_quietly(channel)
+        async with (
+            answered(self._deadline),
+            self._plane.asking(confirms=True) as channel,
+        ):
+            with self._observer.admitting(message.headers) as passage:
+                await self._admit(channel, message, passage, redelivered=redelivered)
 
     async def _admit(
         self,
@@ -108,10 +112,13 @@ class Admission:
         body = start.model_dump_json(by_alias=True, exclude_unset=True).encode()
         topology = self._topology(start.stream_id, body)
         is_known = await self._plane.queue_exists(topology.stream.name) is not None
-        if is_known and not redelivered:
-            await self._declare(topology)
-            return
-        seat = await self._declare_seated(topology, message.user_id, start.stream_id)
+        if is_known:
+            await self._declare(topology)  # before a seat is touched: it may be the live stream's
+            if not redelivered:
+                return
+        seat = await self._declare_seated(
+            topology, message.user_id, start.stream_id, again=redelivered
+        )
         with translated(f"binding the queues of stream {start.stream_id}"):
             await bind(channel, topology.inbound)
         accepted = StreamAccepted(stream_id=start.stream_id)
@@ -135,10 +142,10 @@ class Admission:
         )
 
     async def _declare_seated(
-        self, topology: StreamTopology, user: str | None, stream_id: str
+        self, topology: StreamTopology, user: str | None, stream_id: str, *, again: bool
     ) -> str | None:
         """The seat that the stream has in the end."""
-        seat = await self._seats.take(user, stream_id)
+        seat = await self._seats.take(user, stream_id, again=again)
         try:
             await self._declare(topology)
         except ContractError:
@@ -148,12 +155,11 @@ class Admission:
         return seat
 
     async def _declare(self, topology: StreamTopology) -> None:
-        """On a channel of its own, which the broker closes when the start differs."""
-        channel = await self._plane.channel()
         try:
-            with translated(f"declaring {topology.stream.name}"):
-                await declare_queue(channel, topology.stream)
-                await declare_queue(channel, topology.state)
+            async with self._plane.asking() as channel:
+                with translated(f"declaring {topology.stream.name}"):
+                    await declare_queue(channel, topology.stream)
+                    await declare_queue(channel, topology.state)
         except BrokerLost as error:
             if not isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise
@@ -162,8 +168,6 @@ class Admission:
                 "a stream with this id is live and was started with another body; "
                 "choose another stream_id, or end that stream first",
             ) from error
-        finally:
-            await close_quietly(channel)
 
     async def _refuse(
         self,
@@ -193,6 +197,12 @@ class Admission:
         letter = Letter.of_message(self._names.start, message)
         await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
         await announce(channel, self._names, event, headers=passage.headers)
+
+
+def deadline_of(settings: Settings) -> float:
+    """Seconds for one try at a start."""
+    share = max(SHORTEST_TRY, settings.session.early_wait / TRIES)
+    return min(settings.broker.answer_timeout, share)
 
 
 def read_start(message: AmqpMessage) -> StartStream:

@@ -16,7 +16,7 @@ from aiormq.abc import AbstractChannel
 from speechmq_schemas import Names
 
 from ..errors import BrokerLost
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, translated
 
 EVERY = 1.0
 """Seconds between looks."""
@@ -40,13 +40,10 @@ class ConsumerWatch:
 
     async def fail_when_lost(self, *, until: Callable[[], bool]) -> None:
         """Raises ``BrokerLost``; returns when ``until`` says that consumers are being left."""
-        channel = await self._plane.channel()
-        try:
+        async with self._plane.asking() as channel:
             while not until():
                 await self._look(channel)
                 await asyncio.sleep(EVERY)
-        finally:
-            await close_quietly(channel)
 
     async def _look(self, channel: AbstractChannel) -> None:
         waiting, deserted = 0, []

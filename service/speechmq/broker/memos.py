@@ -10,7 +10,7 @@ from pamqp import commands as spec
 from ..errors import BrokerLost
 from ..session.memo import Memo
 from ..telemetry.logs import describe, get_logger
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, translated
 
 log = get_logger(__name__)
 
@@ -33,14 +33,13 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
     configuration, but no word of raw audio; a stream that is a file fails without the head that it
     held, unless it is MP3 or AAC, whose frames tell all.
     """
-    # A channel of its own: the broker closes the one that asks for a queue that is not there.
-    channel = await plane.channel(confirms=False)
     try:
-        with translated(f"reading {queue}"):
-            found = await channel.basic_get(queue)
-            if not isinstance(found.delivery, spec.Basic.GetOk):
-                return None
-            await channel.basic_reject(found.delivery_tag or 0, requeue=True)
+        async with plane.asking() as channel:
+            with translated(f"reading {queue}"):
+                found = await channel.basic_get(queue)
+                if not isinstance(found.delivery, spec.Basic.GetOk):
+                    return None
+                await channel.basic_reject(found.delivery_tag or 0, requeue=True)
         return Memo.decode(found.body)
     except BrokerLost as error:
         if isinstance(error.__cause__, ChannelNotFoundEntity):
@@ -49,5 +48,3 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
     except msgspec.MsgspecError as error:
         log.warning("memo_unreadable", queue=queue, **describe(error))
         return None
-    finally:
-        await close_quietly(channel)

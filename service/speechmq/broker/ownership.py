@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelLockedResource
 from speechmq_schemas import Names
 
 from ..errors import BrokerLost, StreamOwned
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, translated
 
 
 def owner_queue(names: Names, stream_id: str) -> str:
@@ -27,16 +27,14 @@ async def own(plane: DataPlane, names: Names, stream_id: str) -> None:
     connection succeeds: who of a worker owns the stream is the worker's to know.
     """
     queue = owner_queue(names, stream_id)
-    channel = await plane.channel(confirms=False)
     try:
-        with translated(f"declaring {queue}"):
-            await _declare(channel, queue)
+        async with plane.asking() as channel:
+            with translated(f"declaring {queue}"):
+                await _declare(channel, queue)
     except BrokerLost as error:
         if isinstance(error.__cause__, ChannelLockedResource):
             raise StreamOwned(f"another worker owns stream {stream_id}") from error
         raise
-    finally:
-        await close_quietly(channel)
 
 
 async def _declare(channel: AbstractChannel, queue: str) -> None:
@@ -46,9 +44,6 @@ async def _declare(channel: AbstractChannel, queue: str) -> None:
 
 async def disown(plane: DataPlane, names: Names, stream_id: str) -> None:
     """Another may own the stream once this returns. Raises ``BrokerLost``."""
-    channel = await plane.channel(confirms=False)
-    try:
+    async with plane.asking() as channel:
         with translated(f"letting go of stream {stream_id}"):
             await channel.queue_delete(owner_queue(names, stream_id))
-    finally:
-        await close_quietly(channel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import aio_pika.abc
 import aiormq
@@ -75,6 +75,7 @@ class PlainConnection(aiormq.Connection):
         self._transport_factory = Gathering(self._transport_factory, self._take)
         self._patience = patience
         self._newest_number = 0
+        self.goodbyes: set[asyncio.Task[None]] = set()
 
     def _take(self, number: int, frame: FrameTypes) -> bool:
         """Whether it is of a message, and its channel has somebody who receives those."""
@@ -122,22 +123,33 @@ class DataPlane:
                 await channel.basic_qos(prefetch_count=prefetch)
             return channel
 
-    async def queue_exists(self, queue: str) -> int | None:
-        """The queue's number of consumers, or nothing if there is no such queue.
+    @asynccontextmanager
+    async def asking(self, *, confirms: bool = False) -> AsyncIterator[Channel]:
+        """A channel for a few questions. Of its own, because the broker closes the one on which it
+        refuses something.
 
-        Takes a channel of its own, because the broker closes the one that asks in vain.
+        Who is cancelled does not wait for its goodbye: the broker that left the question unanswered
+        may leave that unanswered too. Raises ``BrokerLost``.
         """
-        channel = await self.channel(confirms=False)
+        channel = await self.channel(confirms=confirms)
         try:
-            with translated(f"looking for the queue {queue}"):
-                declared = await channel.queue_declare(queue, passive=True)
-            return declared.consumer_count or 0
+            yield channel
+        finally:
+            parting = part_from(channel)
+            if not _is_cancelled():
+                await asyncio.shield(parting)
+
+    async def queue_exists(self, queue: str) -> int | None:
+        """The queue's number of consumers, or nothing if there is no such queue."""
+        try:
+            async with self.asking() as channel:
+                with translated(f"looking for the queue {queue}"):
+                    declared = await channel.queue_declare(queue, passive=True)
+                return declared.consumer_count or 0
         except BrokerLost as error:
             if isinstance(error.__cause__, aiormq.exceptions.ChannelNotFoundEntity):
                 return None
             raise
-        finally:
-            await close_quietly(channel)
 
     @property
     def is_lost(self) -> bool:
@@ -179,6 +191,24 @@ async def close_quietly(channel: Channel) -> None:
     leaves it to itself. One that stays unanswered costs the connection in any case: what the
     channel held is still held.
     """
+    await asyncio.shield(part_from(channel))
+
+
+def part_from(channel: Channel) -> asyncio.Task[None]:
+    """What becomes of the channel, from here on, is its connection's business."""
+    parting = asyncio.create_task(_part(channel))
+    goodbyes = cast("PlainConnection", channel.connection).goodbyes
+    goodbyes.add(parting)
+    parting.add_done_callback(goodbyes.discard)
+    return parting
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _part(channel: Channel) -> None:
     if channel.is_closed:
         return
     closing = asyncio.ensure_future(_say_goodbye(channel))

@@ -20,7 +20,7 @@ from speechmq_schemas import ContractError, Names
 
 from ..errors import BrokerLost
 from ..settings import Settings
-from .plane import DataPlane, close_quietly, translated
+from .plane import DataPlane, translated
 from .topology import Queue, declare_queue
 
 HEADER = "x-speechmq-seat"
@@ -50,10 +50,12 @@ class Seats:
         self._clock = clock
         self._full_until: dict[str, float] = {}
 
-    async def take(self, user: str | None, stream_id: str) -> str | None:
-        """The seat of the stream, which it may have had already; none where there is no limit.
+    async def take(self, user: str | None, stream_id: str, *, again: bool = False) -> str | None:
+        """The seat of the stream; none where there is no limit.
 
-        Raises ``ContractError`` when the user has none left, and ``BrokerLost``.
+        ``again`` says that it may have been left with one, which is then looked for first: another
+        that has become free since would be a second. Raises ``ContractError`` when the user has
+        none left, and ``BrokerLost``.
         """
         if self._limit is None:
             return None
@@ -63,6 +65,8 @@ class Seats:
                 "streams are counted by user, and the start does not say whose it is: set the AMQP "
                 "property user_id to the user of the connection, which RabbitMQ checks",
             )
+        if again and (left := await self._seat_left(user, stream_id, self._limit)):
+            return left
         if self._clock() >= self._full_until.get(user, 0.0):
             for name in self._names_of(user, stream_id, self._limit):
                 if await self.hold(name, stream_id):
@@ -74,6 +78,13 @@ class Seats:
             "start this one when another has ended",
         )
 
+    async def _seat_left(self, user: str, stream_id: str, limit: int) -> str | None:
+        for name in self._names_of(user, stream_id, limit):
+            is_taken = await self._plane.queue_exists(name) is not None
+            if is_taken and await self.hold(name, stream_id):
+                return name
+        return None
+
     def _names_of(self, user: str, stream_id: str, limit: int) -> list[str]:
         """All seats of the user; a stream begins to look at its own place, which is mostly free."""
         first, whose = _digest(stream_id) % limit, hashlib.sha256(user.encode()).hexdigest()[:16]
@@ -83,16 +94,14 @@ class Seats:
     async def hold(self, name: str, stream_id: str) -> bool:
         """Whether the stream has the seat, for as long as it does not expire. Raises
         ``BrokerLost``."""
-        channel = await self._plane.channel(confirms=False)
         try:
-            with translated(f"taking {name}"):
-                await declare_queue(channel, seat_queue(name, stream_id, self._expires))
+            async with self._plane.asking() as channel:
+                with translated(f"taking {name}"):
+                    await declare_queue(channel, seat_queue(name, stream_id, self._expires))
         except BrokerLost as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 return False
             raise
-        finally:
-            await close_quietly(channel)
         return True
 
     async def free(self, name: str, stream_id: str) -> None:
@@ -100,12 +109,9 @@ class Seats:
         lost before it said so. Raises ``BrokerLost``."""
         if not await self.hold(name, stream_id):
             return
-        channel = await self._plane.channel(confirms=False)
-        try:
+        async with self._plane.asking() as channel:
             with translated(f"freeing {name}"):
                 await channel.queue_delete(name)
-        finally:
-            await close_quietly(channel)
 
 
 def seats_of(plane: DataPlane, settings: Settings, clock: Callable[[], float]) -> Seats:

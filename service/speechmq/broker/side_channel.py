@@ -14,6 +14,7 @@ from aiormq.abc import AbstractChannel
 from ..errors import BrokerError, BrokerLost
 from ..settings import BrokerSettings
 from ..telemetry.logs import describe, get_logger
+from .outage import Outage
 from .plane import open_plane
 
 log = get_logger(__name__)
@@ -42,15 +43,17 @@ class SideChannel:
 
     async def keep(self) -> NoReturn:
         """Returns by being cancelled, which closes the connection."""
-        pause = FIRST_PAUSE
+        pause, outage, clock = FIRST_PAUSE, Outage(), asyncio.get_running_loop().time
         while True:
             try:
                 async with open_plane(self._settings) as plane:
                     self._channel, pause = await plane.channel(), FIRST_PAUSE
+                    outage.over()
                     self._is_open.set()
                     await plane.wait_lost()
             except BrokerError as error:
-                log.warning("side_channel_lost", **describe(error), retry_in=pause)
+                if outage.is_news(clock()):
+                    log.warning("side_channel_lost", **describe(error), retry_in=pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
             finally:
                 self._channel = None

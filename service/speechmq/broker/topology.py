@@ -24,6 +24,9 @@ QueueType = Literal["quorum", "classic"]
 # -1 means "unlimited" to 4.0 and "drop at once" to 3.10.
 DELIVERY_LIMIT = 1_000_000
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
+# A stream's state outlives its queue by so many times when nobody looks after them: who finds the
+# state alone knows that the queue was lost, and who finds neither, that the stream had ended.
+STATE_OUTLIVES = 24
 # Who asks does not wait for longer; what no worker took by then is of no use to anybody.
 REQUEST_TTL_MS = 60_000
 
@@ -159,13 +162,13 @@ def per_stream(
     Its digest hides in the milliseconds of ``x-expires``, which the broker compares on every
     declare: of two different starts for one stream id it refuses the second, however close.
     """
-    expires_ms = round(expires * 1000) + _digest(start)
+    expires_ms, digest = round(expires * 1000), _digest(start)
     stream = Queue(
         names.stream(stream_id),
         _replicated(
             queue_type,
             **{
-                "x-expires": expires_ms,
+                "x-expires": expires_ms + digest,
                 "x-max-length-bytes": max_bytes,
                 "x-overflow": "reject-publish",
                 "x-single-active-consumer": True,
@@ -173,9 +176,10 @@ def per_stream(
         ),
     )
     # Classic: a quorum queue of length 1 was seen to lose the newest value instead of the oldest.
-    last_value = {"x-max-length": 1, "x-overflow": "drop-head", "x-expires": expires_ms}
-    state = Queue(names.state(stream_id), last_value)
-    memo = Queue(names.memo(stream_id), last_value)
+    last_value = {"x-max-length": 1, "x-overflow": "drop-head"}
+    state_expires = {"x-expires": expires_ms * STATE_OUTLIVES + digest}
+    state = Queue(names.state(stream_id), {**last_value, **state_expires})
+    memo = Queue(names.memo(stream_id), {**last_value, "x-expires": expires_ms + digest})
     return StreamTopology(
         stream,
         state,

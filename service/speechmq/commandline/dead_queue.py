@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from speechmq.errors import BrokerError
@@ -23,6 +28,10 @@ from .connection import broker_errors
 from .letters import DeadLetter
 
 ANSWER_SECONDS = 10.0
+# Of one channel. RabbitMQ's quorum queues take back as many as that in the order in which they are
+# rejected: from 33 on those that the queue has not taken yet come in any order, as do all that a
+# closed channel held.
+TOGETHER = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +80,56 @@ async def held_letters(
 
     Raises ``BrokerError`` when there is no such queue, ``BrokerLost``.
     """
-    with broker_errors(f"opening the queue {queue}"):
-        channel = connection.channel()
-        await channel.initialize(timeout=ANSWER_SECONDS)
-        try:
-            source = await channel.get_queue(queue)
-        except ChannelNotFoundEntity as error:
-            raise BrokerError(
-                f"no worker has declared the queue {queue!r} yet: check --url and --namespace"
-            ) from error
-    messages: list[AbstractIncomingMessage] = []
+    hold = _Hold(connection, queue)
     try:
         with broker_errors("reading dead letters"):
-            while len(messages) < limit and await _take_one(source, messages):
-                pass
+            await hold.take(limit)
+        messages = tuple(hold.messages)
         letters = tuple(_letter(number, one) for number, one in enumerate(messages, 1))
         more = (messages[-1].message_count or 0) if messages else 0
-        yield HeldLetters(letters, more, tuple(messages))
+        yield HeldLetters(letters, more, messages)
     finally:
         with broker_errors("giving dead letters back"):
-            # In their order: a channel that is closed gives back more than 32 in any.
-            for message in messages:
+            await hold.give_back()
+
+
+class _Hold:
+    """Letters in their order, and the channels that they came by: each has its share of them."""
+
+    def __init__(self, connection: AbstractConnection, queue: str) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._shares: list[tuple[AbstractChannel, list[AbstractIncomingMessage]]] = []
+
+    @property
+    def messages(self) -> Iterator[AbstractIncomingMessage]:
+        for _, share in self._shares:
+            yield from share
+
+    async def take(self, limit: int) -> None:
+        """Takes ``limit``, or all that there are. Raises ``BrokerError`` without a queue."""
+        source = await self._open()
+        for number in range(limit):
+            if number and not number % TOGETHER:
+                source = await self._open()
+            if not await _take_one(source, self._shares[-1][1]):
+                return
+
+    async def _open(self) -> AbstractQueue:
+        channel = self._connection.channel()
+        await channel.initialize(timeout=ANSWER_SECONDS)
+        self._shares.append((channel, []))
+        try:
+            return await channel.get_queue(self._queue)
+        except ChannelNotFoundEntity as error:
+            raise BrokerError(
+                f"no worker has declared the queue {self._queue!r} yet: check --url and --namespace"
+            ) from error
+
+    async def give_back(self) -> None:
+        """In their order: one channel is closed before the next gives back its share."""
+        for channel, share in self._shares:
+            for message in share:
                 if not message.processed:
                     await message.reject(requeue=True)
             await channel.close()

@@ -17,7 +17,7 @@ def test_starts_and_early_audio_of_a_frozen_worker_are_free_as_soon_as_its_strea
     settings = Settings(broker=BrokerSettings(heartbeat=7))
     unused: Any = None
     admission, early = (
-        Admission(unused, settings.broker, unused, unused),
+        Admission(unused, settings, unused, unused),
         EarlyAudio.__new__(EarlyAudio),
     )
     plane = ControlPlane(settings, admission, early, unused, unused, side=unused)

@@ -1,6 +1,6 @@
 import pytest
 
-from speechmq.broker.topology import topologies, transcript_log
+from speechmq.broker.topology import per_stream, topologies, transcript_log
 from speechmq.settings import BrokerSettings
 from speechmq_schemas import Names
 
@@ -29,3 +29,16 @@ def test_log_is_declared_when_it_is_asked_for_alone(is_on: bool) -> None:
     settings = BrokerSettings(transcript_log=is_on)
     queues = {queue.name for part in topologies(Names(), settings) for queue in part.queues}
     assert ("speechmq.log" in queues) is is_on
+
+
+@pytest.mark.parametrize("expires", [3600.0, 86_400.0])  # the bounds of the setting
+@pytest.mark.parametrize("start", [b"{}", b'{"stream_id": "one"}'])
+def test_state_outlives_its_streams_queue_by_far_and_within_what_rabbitmq_counts(
+    expires: float, start: bytes
+) -> None:
+    """Found alone, it tells that the queue was lost; as long as it is there to be found."""
+    queues = per_stream(Names(), "s", start, queue_type="quorum", max_bytes=1, expires=expires)
+    stream, state = (queue.arguments["x-expires"] for queue in (queues.stream, queues.state))
+    assert expires * 1000 <= stream < expires * 1000 + 2**20
+    assert (state - stream) == round(expires * 1000) * 23
+    assert state < 2**32
