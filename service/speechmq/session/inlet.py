@@ -221,7 +221,7 @@ class Inlet:
 
     def _release_uncovered(self) -> None:
         count = self._intake.timeline.oldest_sent(self._limits.prefetch // 10)
-        if not count or self._journal.is_giving_up:
+        if not count or self._journal.is_releasing:
             return
         seconds = self._spec.seconds(self._journal.give_up(count))
         self._journal.warn(

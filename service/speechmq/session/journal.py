@@ -45,7 +45,6 @@ class Journal:
         self._intake = intake
         self._unconfirmed: deque[tuple[int, int]] = deque()
         self._resume_seq = checkpoint.next_seq
-        self._giving_up = 0
         self.seq = 0
         self.said = said_of(spec, checkpoint)
         self._voices = voices
@@ -159,18 +158,17 @@ class Journal:
         self._emit(SaveMemo(memo))
 
     @property
-    def is_giving_up(self) -> bool:
-        """Whether audio is about to be let go, as soon as the checkpoint is confirmed."""
-        return self._giving_up > 0
+    def is_releasing(self) -> bool:
+        """Whether audio is about to be let go, as soon as a checkpoint is confirmed."""
+        first = self.timeline.first_seq
+        return first is not None and bool(self._unconfirmed) and self._unconfirmed[-1][1] > first
 
     def give_up(self, count: int) -> int:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
-        so; the sample up to which they go."""
-        left = self.timeline.pieces[count:]
+        so; the sample up to which they go. No checkpoint goes back behind an earlier one."""
+        left = [piece for piece in self.timeline.pieces[count:] if piece.seq >= self._resume_seq]
         self._intake.let_go_before(left[0].seq if left else self._intake.order.expected)
-        checkpoint = self._save(left)
-        self._giving_up = self.seq
-        return checkpoint.position
+        return self._save(left).position
 
     def close_session(self) -> None:
         """Upstream has said all about the audio that it heard, also what no final's end reached."""
@@ -247,5 +245,3 @@ class Journal:
             released = self._unconfirmed.popleft()[1]
         if released is not None:
             self._intake.release(released)
-        if self._giving_up <= seq:
-            self._giving_up = 0

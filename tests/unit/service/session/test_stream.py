@@ -650,6 +650,16 @@ def test_more_audio_is_let_go_only_when_the_broker_has_the_last_checkpoint() -> 
     ]
 
 
+def test_nothing_is_let_go_uncovered_while_a_final_that_covers_it_is_on_its_way() -> None:
+    """The checkpoint would go back behind the final's, and a successor wait for audio that had been
+    acknowledged."""
+    stream = started_stream(prefetch=20)
+    drive(stream, *[chunk(seq) for seq in range(1, 18)])
+    drive(stream, final(0.5))
+    assert drive(stream, chunk(18), chunk(19)) == [SendAudio(audio(18)), SendAudio(audio(19))]
+    assert drive(stream, Published(2)) == [Acknowledge(5)]
+
+
 def test_hole_gives_way_before_the_prefetch_is_used_up() -> None:
     stream = started_stream(prefetch=20, gap_timeout=99.0)
     drive(stream, *[chunk(seq, tag=seq - 1) for seq in range(2, 19)])
