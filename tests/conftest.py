@@ -1,5 +1,6 @@
 """Fixtures for all tests: the run's broker, and one test's namespace in it."""
 
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,6 +25,9 @@ WORKER_INPUT = "broker_desk"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that runs them in the background makes tests, and all that they start, deaf to it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.stash[KEEPER] = BrokerKeeper()
 

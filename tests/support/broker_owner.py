@@ -33,6 +33,4 @@ def leave_child_behind() -> int:
 
 
 if __name__ == "__main__":
-    # A shell that runs the tests in the background makes them, and all that they start, deaf to it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(own(Path(sys.argv[1]), fork="fork" in sys.argv[2:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ async def letters(namespace: Namespace, count: int, within: float = 60.0) -> lis
         queue = await (await connection.channel()).get_queue(dead)
         while (letter := await queue.get(no_ack=True, fail=False)) is not None:
             found.append(Letter(letter.type or "", letter.body, dict(letter.headers)))
-    assert len(found) == count, f"{len(found)} dead letters in place of {count}"
+    listed = Counter((one.type, one.code) for one in found)
+    assert len(found) == count, f"{len(found)} dead letters in place of {count}: {listed}"
     return found
 
 

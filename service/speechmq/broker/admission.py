@@ -43,7 +43,7 @@ log = get_logger(__name__)
 # A start that was given up is tried again, mostly by another worker. So many tries have to fit into
 # the time for which the audio behind it waits; but a broker that is only busy has some seconds.
 TRIES = 3
-SHORTEST_TRY = 5.0
+SHORTEST_TRY = 10.0
 # The same start may be taken another time.
 RETRYABLE = frozenset({"too_many_streams"})
 
