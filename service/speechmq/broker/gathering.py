@@ -49,12 +49,16 @@ class GatheringReader:
         self.readexactly = reader.readexactly
 
     async def read(self, most: int) -> bytes:
-        """What has come, or the next that comes; nothing at the end of the stream."""
+        """What has come, or the next that comes; nothing at the end of the stream.
+
+        Where there is more than ``most``, the rest is next without a wait.
+        """
         wait = self._next_at - self._clock()
         if wait > LEAST:
             await self._hold_back(wait)
         piece = await self._reader.read(most)
-        self._next_at = self._clock() + STROKE
+        if len(piece) < most:
+            self._next_at = self._clock() + STROKE
         return piece
 
     async def _hold_back(self, seconds: float) -> None:

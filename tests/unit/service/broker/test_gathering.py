@@ -72,6 +72,19 @@ async def test_what_comes_later_than_that_waits_for_nothing(pause: float) -> Non
     assert wire.slept == []
 
 
+async def test_more_than_is_read_at_once_waits_for_nothing() -> None:
+    """Or the largest piece in each stroke would be all that a worker can take."""
+    wire = Wire()
+    reader = wire.gathering()
+    wire.reader.feed_data(b"onetwothree")
+    assert [await reader.read(3), await reader.read(3), await reader.read(100)] == [
+        b"one",
+        b"two",
+        b"three",
+    ]
+    assert wire.slept == []
+
+
 async def test_end_of_the_stream_is_read_like_anything_else() -> None:
     wire = Wire()
     reader = wire.gathering()
