@@ -1,7 +1,7 @@
 """``python -m bench.speed``: what a chunk costs, beside two other bridges under the same load.
 
 Prints the tables and writes them to ``--write FILE``. With ``--full``, longer and more, and holds
-as many streams on one core as the costs promise.
+as many streams on one core as the costs promise; with ``--hold N`` does only that, with N streams.
 """
 
 import argparse
@@ -12,17 +12,20 @@ from pathlib import Path
 
 from bench.aside import aside, broker
 from bench.machine import machine
-from bench.speed.bridges import OURS
+from bench.speed.bridges import CLASSIC, OURS
 from bench.speed.measurement import Drained, Measured, drain, measure
 from bench.speed.pacing import Load
 from bench.speed.plan import FULL, QUICK, Plan, Step
-from bench.speed.report import Results, written
+from bench.speed.report import Results, held, written
 from tests.support.broker import BrokerAddress
 
 LIBRARIES = (
     *("aio-pika", "aiormq", "pamqp", "websockets", "uvloop", "msgspec"),
     *("faststream", "speechmatics-rt"),
 )
+
+
+MINUTE = 60.0
 
 
 class Bench:
@@ -38,7 +41,7 @@ class Bench:
         for _ in range(plan.scale_runs):
             results.drains.append(self._drain(plan.drained))
         if plan.held is not None:
-            results.held.append(self._hold(results, plan, plan.held))
+            self.hold(results, plan, results.held_by_a_core(OURS, plan.many), plan.held)
         return results
 
     def _cost(self, step: Step) -> Measured:
@@ -48,9 +51,10 @@ class Bench:
         _tell(f"  {measured.cost * 1e6:.0f} µs a chunk, {measured.share:.1%} came")
         return measured
 
-    def _hold(self, results: Results, plan: Plan, seconds: float) -> Measured:
-        streams = results.held_by_a_core(OURS, plan.many)
-        return self._cost(Step(OURS, Load(streams, plan.many.chunk_ms, seconds, plan.settle)))
+    def hold(self, results: Results, plan: Plan, streams: int, seconds: float) -> None:
+        load = Load(streams, plan.many.chunk_ms, seconds, plan.settle)
+        for bridge in (OURS, CLASSIC):
+            results.held.append((bridge.title, self._cost(Step(bridge, load))))
 
     def _drain(self, load: Load) -> Drained:
         _tell(f"drain of {load}")
@@ -68,6 +72,7 @@ def _tell(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.speed")
     parser.add_argument("--full", action="store_true", help="longer, and more of it")
+    parser.add_argument("--hold", type=int, help="only so many streams, for a minute")
     parser.add_argument("--write", type=Path, help="the file for the tables")
     asked = parser.parse_args()
     plan = FULL if asked.full else QUICK
@@ -75,7 +80,12 @@ def main() -> None:
     with broker() as address:
         bench = Bench(address)
         about = f"{machine(LIBRARIES)}, RabbitMQ {bench.version()}"
-        page = written(bench.run(plan), plan, about)
+        if asked.hold is not None:
+            results = Results()
+            bench.hold(results, plan, asked.hold, MINUTE)
+            page = f"{about}\n\n{held(results)}"
+        else:
+            page = written(bench.run(plan), plan, about)
     print(page)
     if asked.write is not None:
         asked.write.write_text(page)

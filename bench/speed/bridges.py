@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.processes import Child, running
 from tests.support.worker import READY, worker_environment
@@ -51,6 +51,12 @@ class Bridge:
 
 
 OURS = Bridge("ours", "speechmq", ("speechmq.cli", "worker"), READY, is_ours=True)
+CLASSIC = replace(
+    OURS,
+    title="speechmq on classic queues",
+    settings=(("SPEECHMQ_BROKER__QUEUE_TYPE", "classic"),),
+)
+"""Which one node of RabbitMQ keeps as safely, and with less work."""
 NAIVE = Bridge("naive", "naive", ("bench.speed.naive",))
 FLOOR = Bridge("floor", "floor", ("bench.speed.floor",))
 BRIDGES = (OURS, NAIVE, FLOOR)

@@ -20,7 +20,7 @@ WHOLE = 0.99
 class Results:
     costs: dict[tuple[str, Load], list[Measured]] = field(default_factory=dict)
     drains: list[Drained] = field(default_factory=list)
-    held: list[Measured] = field(default_factory=list)
+    held: list[tuple[str, Measured]] = field(default_factory=list)
 
     def of(self, bridge: Bridge, load: Load) -> list[Measured]:
         return self.costs[bridge.dialect, load]
@@ -52,7 +52,7 @@ def written(results: Results, plan: Plan, about: str) -> str:
         markdown(list(_scaled(results, plan))),
         "## Leaving\n",
         _drained(results, plan),
-        *([_held(results)] if results.held else []),
+        *([held(results)] if results.held else []),
         _load_note(results),
     ]
     return "\n".join(parts)
@@ -161,16 +161,17 @@ def _drained(results: Results, plan: Plan) -> str:
     )
 
 
-def _held(results: Results) -> str:
+def held(results: Results) -> str:
+    """What many streams on one core came to, by the bridge's title."""
     lines = ["## Held\n"]
-    for one in results.held:
+    for title, one in results.held:
         lags, load = one.to_upstream, one.load
         lines.append(
-            f"{load} for {load.seconds:.0f} s took {one.cpu / load.seconds:.0%} of a core "
+            f"{title}: {load} for {load.seconds:.0f} s took {one.cpu / load.seconds:.0%} of a core "
             f"({one.cost * 1e6:.0f} µs a chunk); {one.share:.1%} of the chunks came in that time, "
             f"p50 {lags.p50 * 1e3:.0f} ms, p99 {lags.p99 * 1e3:.0f} ms, at most "
             f"{lags.most * 1e3:.0f} ms after they were published; {one.late_streams} streams had a "
-            "chunk that was more than 1 s late.\n"
+            f"chunk that was more than 1 s late. The machine was {one.idle:.0%} idle.\n"
         )
     return "\n".join(lines)
 
