@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from aiormq.exceptions import ConnectionInternalError
 from tests.support.broker import Namespace
 from tests.support.siege import MIB, bystanders, within_memory
 from tests.support.speaker import Speaker, speaking, start_of
@@ -189,10 +190,14 @@ QUICK = {
 }
 
 
-async def send_to(speaker: Speaker, name: str) -> None:
+async def send_to(url: str, name: str) -> None:
+    """From a connection of its own: RabbitMQ 3.10 may close it with the queue of a stream that
+    fails meanwhile."""
     start = start_of(name).model_copy(update={"credential": name})
-    await speaker.publish(from_command(name, start))
-    await speaker.say(name, range(10))
+    async with speaking(url) as speaker:
+        with suppress(ConnectionInternalError):
+            await speaker.publish(from_command(name, start))
+            await speaker.say(name, range(10))
 
 
 def outcome(speaker: Speaker, name: str) -> str:
@@ -214,7 +219,7 @@ async def test_garbage_of_an_upstream_harms_only_the_stream_that_it_is_said_to(
     ):
         async with bystanders(speaker, "one", "two", numbers=range(60), speed=1.0):
             for name in EVIL:
-                await send_to(speaker, name)
+                await send_to(namespace.url, name)
             await speaker.ears.until_over(*EVIL, within=90.0)
         assert [line for line in worker.lines if "stream_crashed" in line] == []
     assert {name: outcome(speaker, name) for name in EVIL} == {
