@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiormq
@@ -20,7 +20,7 @@ from speechmq.broker.plane import open_plane
 from speechmq.errors import BrokerError, StreamOwned
 from speechmq.settings import BrokerSettings
 from speechmq.telemetry.trace_context import context_of
-from speechmq_emulator.server import serve
+from speechmq_emulator.server import Emulator, serve
 from speechmq_schemas import StreamFailed
 
 pytestmark = pytest.mark.timeout(120)
@@ -55,6 +55,17 @@ def epochs(speaker: Speaker, stream_id: str) -> list[int]:
         if epoch and seen[-1:] != [epoch]:
             seen.append(epoch)
     return seen
+
+
+@asynccontextmanager
+async def stage(namespace: Namespace) -> AsyncIterator[tuple[Emulator, ByHand, Speaker]]:
+    """All but the owners."""
+    async with (
+        serve("ledger") as upstream,
+        by_hand(namespace.url) as hand,
+        speaking(namespace.url) as speaker,
+    ):
+        yield upstream, hand, speaker
 
 
 # -- the lock --------------------------------------------------------------------------------------
@@ -148,9 +159,7 @@ async def last_message(channel: aiormq.abc.AbstractChannel, queue: str) -> bytes
 
 async def test_two_claims_of_one_stream_in_two_workers_make_one_owner(namespace: Namespace) -> None:
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url, worker={"capacity": 1}),
         running_manager(namespace.url, upstream.url, worker={"capacity": 1}),
     ):
@@ -175,9 +184,7 @@ async def test_second_claim_that_comes_when_its_stream_is_over_is_dropped_withou
     namespace: Namespace,
 ) -> None:
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url),
     ):
         await hand.admit("s")
@@ -197,9 +204,7 @@ async def test_stream_whose_queue_expired_before_its_state_is_told_whoever_had_i
     namespace: Namespace, was_owned: bool
 ) -> None:
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
     ):
         await hand.admit("s")
         if was_owned:
@@ -232,9 +237,7 @@ async def test_stream_with_two_claims_goes_on_when_one_of_their_workers_dies(
     namespace: Namespace, who_dies: str
 ) -> None:
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url, broker={"heartbeat": 10}) as one,
         AsyncExitStack() as later,
     ):
@@ -304,9 +307,7 @@ async def test_claim_that_had_an_owner_before_is_never_dropped_for_another_owner
 ) -> None:
     """The other may be a ghost that the broker has not buried yet."""
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         open_plane(settings(namespace.url)) as ghost,
     ):
         await own(ghost, NAMES, "s")
@@ -352,9 +353,7 @@ async def test_claim_that_returns_at_once_to_the_worker_that_gave_it_back_is_ser
 ) -> None:
     """The broker closes the stream's channel again and again; each time the claim goes round."""
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url) as manager,
     ):
         ears = speaker.ears
@@ -391,9 +390,7 @@ async def test_queue_that_is_deleted_under_its_owner_is_told_and_nothing_stays(
     """What the owner says of it is in the trace that its claim carries."""
     context = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url) as manager,
     ):
         await hand.admit("s", context=context)
@@ -411,9 +408,7 @@ async def test_full_queue_of_a_consumer_keeps_no_failure_from_being_settled(
 ) -> None:
     """Its nack of one stream's last word must not cost the other streams their connection."""
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url) as manager,
     ):
         arguments: dict[str, Any] = {"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -444,9 +439,7 @@ async def test_lock_that_cannot_be_let_go_ends_the_connection_that_holds_it(
         raise BrokerError("no answer")
 
     async with (
-        serve("ledger") as upstream,
-        by_hand(namespace.url) as hand,
-        speaking(namespace.url) as speaker,
+        stage(namespace) as (upstream, hand, speaker),
     ):
         await hand.admit("s")
         async with running_manager(namespace.url, upstream.url) as manager:
