@@ -48,8 +48,7 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
         header and the body's parts follow each other, with no other frame of the channel between.
         """
         if isinstance(frame, spec.Basic.Ack):
-            # A message that comes back does so before its confirm: the client is to see it first.
-            return self.empty() and self._channel.take_confirm(frame)
+            return self._take_confirm(frame)
         if isinstance(frame, spec.Basic.Deliver):
             self._delivery = frame
             self._receive = self._receivers.get(frame.consumer_tag or "")
@@ -63,6 +62,13 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
             self._missing -= len(frame.value)
         if self._missing <= 0:
             self._pass_on(self._receive)
+        return True
+
+    def _take_confirm(self, confirm: spec.Basic.Ack) -> bool:
+        """A message that comes back does so before its confirm: the client is to see it first."""
+        if not self.empty():
+            return False
+        self._channel.confirm(confirm)
         return True
 
     def _pass_on(self, receive: Receive) -> None:
@@ -136,13 +142,12 @@ class Channel(aiormq.Channel):
         finally:
             self.message_id_delivery_tag.pop(message_id, None)
 
-    def take_confirm(self, confirm: spec.Basic.Ack) -> bool:
+    def confirm(self, confirm: spec.Basic.Ack) -> None:
         """In the callback that reads it, where the client wakes a task."""
         last = confirm.delivery_tag or 0
         tags = [tag for tag in self.confirmations if tag <= last] if confirm.multiple else [last]
         for tag in tags:
             self._confirm_delivery(tag, confirm)
-        return True
 
     def tell(
         self, body: bytes, properties: spec.Basic.Properties, *, exchange: str, routing_key: str

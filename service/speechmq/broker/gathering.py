@@ -19,14 +19,13 @@ STROKE = 0.004
 LEAST = 0.0005
 """A wait that is shorter is not worth its timer."""
 
-
 Take = Callable[[int, FrameTypes], bool]
 
 
 class GatheringReader:
     """Has of ``asyncio.StreamReader`` what the client asks of one.
 
-    ``take`` is offered each frame that belongs to a message, with its channel's number.
+    ``take`` is offered each confirm and each part of a message, with its channel's number.
     """
 
     def __init__(

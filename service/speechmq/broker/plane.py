@@ -78,7 +78,7 @@ class PlainConnection(aiormq.Connection):
         self.goodbyes: set[asyncio.Task[None]] = set()
 
     def _take(self, number: int, frame: FrameTypes) -> bool:
-        """Whether it is of a message, and its channel has somebody who receives those."""
+        """Whether its channel deals with it here and now: a confirm, or a part of a message."""
         channel = self.channels.get(number)
         return isinstance(channel, Channel) and channel.frames.take(frame)
 

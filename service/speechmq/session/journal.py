@@ -165,8 +165,8 @@ class Journal:
 
     def give_up(self, count: int) -> int:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
-        so; the sample up to which they go. No checkpoint goes back behind an earlier one."""
-        left = [piece for piece in self.timeline.pieces[count:] if piece.seq >= self._resume_seq]
+        so; the sample up to which they go."""
+        left = self._still_kept(self.timeline.pieces[count:])
         self._intake.let_go_before(left[0].seq if left else self._intake.order.expected)
         return self._save(left).position
 
@@ -203,7 +203,10 @@ class Journal:
     def _uncovered_pieces(self) -> list[Piece]:
         """The audio that a successor has to hear, with a run-up before the watermark."""
         covered = {track: self._covered(track) for track in self.timeline.tracks}
-        pieces = self.timeline.beyond(covered)
+        return self._still_kept(self.timeline.beyond(covered))
+
+    def _still_kept(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """No checkpoint goes back behind an earlier one: what that left out may be gone."""
         return [piece for piece in pieces if piece.seq >= self._resume_seq]
 
     def _covered(self, track: Track) -> int:

@@ -76,14 +76,15 @@ class Connection:
         is not read. Raises ``UpstreamLost``, and ``MalformedMessage`` for garbage."""
 
         def take(text: bytes) -> bool:
+            if not room.is_set():
+                return False
             try:
-                message = decode(text) if room.is_set() else None
+                message = decode(text)
             except MalformedMessage:
-                message = None
-            if message is not None:
-                self.note(message)
-                deliver(message)
-            return message is not None
+                return False  # ``receive`` reads it again, and raises where that is heard
+            self.note(message)
+            deliver(message)
+            return True
 
         self.socket.taker = take
         try:

@@ -60,9 +60,8 @@ async def test_confirm_waits_for_what_came_before_it() -> None:
     confirmed: list[spec.Basic.Ack] = []
 
     class Channel:
-        def take_confirm(self, confirm: spec.Basic.Ack) -> bool:
+        def confirm(self, confirm: spec.Basic.Ack) -> None:
             confirmed.append(confirm)
-            return True
 
     channel: Any = Channel()
     inbox = Inbox(channel, {})
