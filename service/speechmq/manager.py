@@ -139,6 +139,7 @@ class Manager:
         except ContractError as error:
             await self._claims.bury(claim, error.code, error.reason)
             return
+        await self._wait_for_last(start.stream_id)
         if self._draining is not None:
             await self._claims.give_back(claim)
         elif start.stream_id in self._tenures:
@@ -147,6 +148,12 @@ class Manager:
         else:
             await self._settle(claim, await self._hold(claim, start))
 
+    async def _wait_for_last(self, stream_id: str) -> None:
+        """An id may be used again while this worker still clears up behind its last stream."""
+        tenure = self._tenures.get(stream_id)
+        if tenure is not None and tenure.is_last:
+            await tenure.left.wait()
+
     async def _hold(self, claim: Claim, start: StartStream) -> Verdict:
         """Nothing is held any more on return: a claim that is given back may come again at once."""
         tenure = self._tenures[start.stream_id] = Tenure(claim, start, self._surroundings)
@@ -154,6 +161,7 @@ class Manager:
             return await tenure.serve()
         finally:
             del self._tenures[start.stream_id]
+            tenure.left.set()
             self._observer.over(tenure.observer)
 
     async def _settle(self, claim: Claim, verdict: Verdict) -> None:

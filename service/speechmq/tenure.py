@@ -105,6 +105,10 @@ class Tenure:
         self._seats = seats_of(self._plane, self._settings, self._clock)
         self._runner: Runner | None = None
         self._draining: str | None = None
+        self.is_last = False
+        """Nobody goes on with the stream: a claim of its id that comes from now on is another's."""
+        self.left = asyncio.Event()
+        """Set by the manager when the verdict is there."""
 
     async def serve(self) -> Verdict:
         """What is to become of the claim, when nothing of the stream is held any more.
@@ -225,6 +229,7 @@ class Tenure:
                 await queue.consume()
             outcome = await self._run_kept_alive(queue, takeover, memo)
         if outcome is not Outcome.DETACHED:
+            self.is_last = True
             async with self._answered():
                 await delete_queues(queue.channel, self._names, self._stream_id)
         return outcome
@@ -323,6 +328,7 @@ class Tenure:
         and when nobody looks after them. Where neither is left, the stream is over and was told of,
         and this claim is one too many.
         """
+        self.is_last = True
         async with self._answered():
             has_queue = await self._plane.queue_exists(self._names.stream(self._stream_id))
             has_state = await self._plane.queue_exists(self._names.state(self._stream_id))
@@ -340,6 +346,7 @@ class Tenure:
         return Buried(code, reason)
 
     async def _announce_failure(self, code: str, reason: str) -> None:
+        self.is_last = True
         log.error(
             "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
         )

@@ -199,6 +199,33 @@ async def test_second_claim_that_comes_when_its_stream_is_over_is_dropped_withou
         assert (kinds[-1], kinds.count("StreamFailed")) == ("StreamEnded", 0)
 
 
+async def test_id_that_is_used_again_while_its_worker_clears_up_behind_the_last_is_another_stream(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_leave = asyncio.Event()
+
+    async def disown_late(*about: Any) -> None:
+        await may_leave.wait()
+        await disown(*about)
+
+    monkeypatch.setattr("speechmq.tenure.disown", disown_late)
+    async with (
+        stage(namespace) as (upstream, hand, speaker),
+        running_manager(namespace.url, upstream.url) as worker,
+    ):
+        await hand.admit("s")
+        await speaker.say("s", NUMBERS)
+        await namespace.wait_for_queues(lambda queues: NAMES.state("s") not in queues)
+        await hand.admit("s")
+        await until(lambda: len(worker.manager._serving) == 2)
+        may_leave.set()
+        await until(lambda: running(worker, "s"))
+        await speaker.say("s", NUMBERS)
+        await speaker.ears.wait_for(lambda: len(speaker.ears.of("s", "StreamEnded")) == 2)
+        assert speaker.ears.words("s") == said(NUMBERS) * 2
+        await namespace.wait_for_queues(is_settled)
+
+
 @pytest.mark.parametrize("was_owned", [True, False])
 async def test_stream_whose_queue_expired_before_its_state_is_told_whoever_had_it(
     namespace: Namespace, was_owned: bool
