@@ -53,7 +53,7 @@ class Measured:
 
 def measure(bridge: Bridge, broker_url: str, load: Load) -> Measured:
     """Raises ``RuntimeError`` when a process ends early."""
-    pace = Pace(distance=load.distance_ms / 1000)
+    pace = Pace(distance=load.distance_ms / 1000).hastened(load.haste)
     with standing(bridge, broker_url, load.streams, pace) as measured_under:
         return measured_under(load)
 

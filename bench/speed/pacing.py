@@ -16,13 +16,15 @@ SAMPLE_BYTES = 2
 @dataclass(frozen=True, slots=True)
 class Load:
     """``streams`` that speak in chunks of ``chunk_ms``; measured for ``seconds`` when all have
-    been speaking for ``settle``. Upstream answers ``distance_ms`` later than it might."""
+    been speaking for ``settle``. Upstream answers ``distance_ms`` later than it might, and says
+    ``haste`` times as many partials and finals as it would."""
 
     streams: int
     chunk_ms: int
     seconds: float
     settle: float = 3.0
     distance_ms: int = 0
+    haste: int = 1
 
     @property
     def chunk_seconds(self) -> float:

@@ -16,6 +16,9 @@ DISTANCE_MS = 50
 SCALE_CHUNK_MS = 200
 SCALES = {OURS: (10, 50, 100, 500), NAIVE: (10, 100), FLOOR: (10, 100, 500)}
 """Streams of long chunks, of which a core can take 500; not for the naive bridge."""
+SHARED_OUT = ((50, 20, 10), (100, 40, 5), (250, 100, 2), (500, 200, 1))
+"""Streams, chunk and haste: the same chunks and events each second, of more and more streams."""
+SHARERS = (OURS, FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,24 @@ class Plan:
     def scales(self, bridge: Bridge) -> tuple[Load, ...]:
         return tuple(self.load(streams, SCALE_CHUNK_MS) for streams in SCALES[bridge])
 
+    def shared_out(self) -> tuple[Load, ...]:
+        return tuple(
+            replace(self.load(streams, chunk_ms), haste=haste)
+            for streams, chunk_ms, haste in SHARED_OUT
+        )
+
     def steps(self) -> Iterator[Step]:
         for _ in range(self.runs):
             for load in (self.typical, self.many, self.small, self.far):
                 yield from (Step(bridge, load) for bridge in BRIDGES)
         for _ in range(self.scale_runs):
             yield from (Step(one, load) for one in BRIDGES for load in self.scales(one))
+            yield from self._sharing_out()
+
+    def _sharing_out(self) -> Iterator[Step]:
+        """What the scales do not have already."""
+        for load in self.shared_out():
+            yield from (Step(one, load) for one in SHARERS if load not in self.scales(one))
 
 
 QUICK = Plan(runs=3, scale_runs=1, seconds=5.0, settle=2.0)

@@ -8,7 +8,7 @@ from bench.speed.bridges import BRIDGES, OURS, Bridge
 from bench.speed.figures import Figure, slope, streams_on_a_core
 from bench.speed.measurement import Drained, Measured
 from bench.speed.pacing import Load
-from bench.speed.plan import Plan
+from bench.speed.plan import SHARERS, Plan
 
 SHARE = 0.7
 """Of a core that a worker is to use, for the number of streams that it holds."""
@@ -50,6 +50,8 @@ def written(results: Results, plan: Plan, about: str) -> str:
         "## More streams\n",
         _SCALE_READING,
         markdown(list(_scaled(results, plan))),
+        _SHARING_READING,
+        markdown(list(_shared_out(results, plan))),
         "## Leaving\n",
         _drained(results, plan),
         *([held(results)] if results.held else []),
@@ -76,6 +78,13 @@ _SCALE_READING = """\
 Chunks of 200 ms, as one core could not take 500 streams of shorter ones in every bridge. Memory
 of a stream is the slope of the resident set size over the number of streams, with the audio that
 waits for its final.
+"""
+
+_SHARING_READING = """\
+A chunk that finds the process asleep wakes it up, and pays for that alone; of many that come
+together each pays a part. So the costs above fall with the number of streams, in every bridge.
+What a stream costs for being one more is seen where only that differs: here as many chunks,
+partials and finals come each second, of ever more streams, in chunks of 20, 40, 100 and 200 ms.
 """
 
 
@@ -135,6 +144,20 @@ def _scaled(results: Results, plan: Plan) -> Iterator[list[str]]:
         memory = results.figure(OURS, load, lambda each: each.memory).shown(1, 2**-20)
         yield [str(load.streams), *costs, f"{memory} MiB"]
     yield ["memory of a stream", *(_memory_slope(results, one, plan) for one in BRIDGES), ""]
+
+
+def _shared_out(results: Results, plan: Plan) -> Iterator[list[str]]:
+    titles = (f"{one.title}, CPU a chunk" for one in SHARERS)
+    yield ["streams that share it", *titles, f"{OURS.title} of the first"]
+    loads = plan.shared_out()
+    first = results.figure(OURS, loads[0], _cost).median
+    for load in loads:
+        costs = [_cell(results, one, load) for one in SHARERS]
+        yield [
+            str(load.streams),
+            *costs,
+            f"{results.figure(OURS, load, _cost).median / first:.0%}",
+        ]
 
 
 def _cell(results: Results, bridge: Bridge, load: Load) -> str:

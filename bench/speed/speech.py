@@ -4,7 +4,7 @@ Three words a second; a final covers the audio up to 0.7 s before what was heard
 ``max_delay`` 0.7.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.speed.chunks import stamped_word
 
@@ -31,6 +31,9 @@ class Pace:
     partials: float = 0.5
     finals: float = 1.5
     distance: float = 0.0
+
+    def hastened(self, times: int) -> "Pace":
+        return replace(self, partials=self.partials / times, finals=self.finals / times)
 
     @property
     def arguments(self) -> list[str]:

@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=usual.seconds)
     parser.add_argument("--every", type=float, default=usual.every, help="seconds between faults")
     parser.add_argument("--only", action="append", help="kinds of faults that begin so")
+    parser.add_argument("--queue-type", choices=["quorum", "classic"], default="quorum")
     parser.add_argument("--log", type=Path, help="file for what the workers say")
     return parser.parse_args()
 
@@ -41,13 +42,16 @@ def main() -> int:
     args = arguments()
     load = Load(args.workers, args.streams, args.seconds, args.every)
     kinds = [kind for kind in WEIGHTS if kind.startswith(tuple(args.only or [""]))]
+    settings = {"SPEECHMQ_BROKER__QUEUE_TYPE": args.queue_type}
     is_good = True
     with ExitStack() as files:
         log: Log = say_nothing
         if args.log:
             log = writing_to(files.enter_context(args.log.open("w", buffering=1)))
         for seed in args.seed or [1, 2, 3]:
-            report = asyncio.run(run(load, seed, kinds=frozenset(kinds), log=log))
+            report = asyncio.run(
+                run(load, seed, kinds=frozenset(kinds), settings=settings, log=log)
+            )
             print(report, end="\n\n", flush=True)
             is_good = is_good and report.is_good
     return 0 if is_good else 1

@@ -63,3 +63,17 @@ def test_memory_of_a_stream_leaves_out_what_all_share() -> None:
         "| memory of a stream | 100 KiB, 10 to 500 streams | 100 KiB, 10 to 100 streams | "
         "100 KiB, 10 to 500 streams |  |" in lines()
     )
+
+
+def test_work_that_ever_more_streams_share_is_told_beside_the_cost_of_the_fewest() -> None:
+    rows = [line for line in lines() if line.startswith(("| 250 |", "| streams that share"))]
+    assert rows == [
+        "| streams that share it | speechmq, CPU a chunk | floor, CPU a chunk | "
+        "speechmq of the first |",
+        "| 250 | 200 µs | 600 µs | 100% |",
+    ]
+
+
+def test_streams_that_share_work_have_the_same_chunks_and_events_each_second() -> None:
+    per_second = {(one.chunks_per_second, one.streams * one.haste) for one in PLAN.shared_out()}
+    assert per_second == {(2500.0, 500)}
