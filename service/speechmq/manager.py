@@ -21,8 +21,9 @@ from .errors import BrokerLost
 from .settings import Settings
 from .telemetry.logs import get_logger
 from .telemetry.observer import Observer
-from .tenure import Buried, Returned, Settled, Surroundings, Tenure, Verdict
+from .tenure import Surroundings, Tenure
 from .upstream.service import Upstream
+from .verdicts import Buried, Returned, Settled, Verdict
 
 log = get_logger(__name__)
 

@@ -14,7 +14,6 @@ from typing import Any
 from .broker.event_publisher import EventPublisher
 from .broker.plane import answered
 from .broker.stream_queue import StreamQueue
-from .session.commands import ChangeConfig, ForceUtterance, TellSpeakers
 from .session.inputs import (
     ChunkDelivered,
     ConnectionFailed,
@@ -57,12 +56,9 @@ from .upstream.messages import (
     add_channel_audio,
     end_of_channel,
     end_of_stream,
-    force_end_of_utterance,
-    get_speakers,
-    set_recognition_config,
-    start_recognition,
 )
 from .upstream.service import Access
+from .wording import command_message, start_message
 
 BrokerWork = Publish | SaveCheckpoint | SaveMemo | DeadLetter
 
@@ -228,9 +224,9 @@ class Runner:
             case EndChannelAudio(channel, chunks):
                 self._say(end_of_channel(channel, chunks))
             case StartRecognition(config):
-                self._say(self._start_message(config))
+                self._say(start_message(self.stream.spec, config))
             case SendCommand(command):
-                self._say(_written(command))
+                self._say(command_message(command))
             case OpenConnection(region):
                 self._link = self._open(region)
             case CloseConnection():
@@ -242,20 +238,6 @@ class Runner:
                 self._link, self._standby = self._standby, None
             case CloseStandby():
                 self._close_standby()
-
-    def _start_message(self, config: Mapping[str, Any]) -> str:
-        spec = self.stream.spec
-        audio_format = {
-            "type": "raw",
-            "encoding": spec.upstream_encoding,
-            "sample_rate": spec.sample_rate,
-        }
-        return start_recognition(
-            audio_format,
-            dict(config),
-            translation_config=spec.translation_config,
-            audio_events_config=spec.audio_events_config,
-        )
 
     # -- the broker ------------------------------------------------------------------------------
 
@@ -337,19 +319,9 @@ class Runner:
         """It introduces itself by itself, and is of interest when it is ready, or gone."""
         match received:
             case ConnectionOpened():
-                link.send(self._start_message(self._standby_config))
+                link.send(start_message(self.stream.spec, self._standby_config))
             case RecognitionStarted():
                 self._receive(StandbyReady(received))
             case ConnectionFailed(reason) | ConnectionLost(_, reason):
                 self._close_standby()
                 self._receive(StandbyLost(reason))
-
-
-def _written(command: ChangeConfig | ForceUtterance | TellSpeakers) -> str:
-    match command:
-        case ChangeConfig(config):
-            return set_recognition_config(config)
-        case ForceUtterance(timestamp, channel):
-            return force_end_of_utterance(timestamp, channel)
-        case TellSpeakers(final):
-            return get_speakers(final=final)

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 
 from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
 
-from .broker.announcements import announce
 from .broker.checkpoints import Takeover, take_over
 from .broker.claims import Claim
 from .broker.event_publisher import EventPublisher
+from .broker.failure import fail_stream, lost_of
 from .broker.memos import read_memo
 from .broker.ownership import disown, own
 from .broker.plane import DataPlane, answered
@@ -38,6 +38,7 @@ from .telemetry.logs import describe, get_logger
 from .telemetry.observer import Observer
 from .telemetry.trace_context import context_of
 from .upstream.service import Upstream
+from .verdicts import Buried, Returned, Settled, Verdict
 
 log = get_logger(__name__)
 
@@ -47,29 +48,6 @@ PATIENCE = 3
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 # Redeclaring a queue renews its expiry; three times an expiry is often enough.
 RENEWALS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The stream is over, or has another claim."""
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """Another worker, or this one, is to go on; ``after`` a pause in seconds, so as not to spin."""
-
-    after: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Buried:
-    """The stream cannot go on in any worker."""
-
-    code: str
-    reason: str
-
-
-Verdict = Settled | Returned | Buried
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,43 +302,34 @@ class Tenure:
     async def _clear_up(self) -> Verdict:
         """A queue is gone: at the stream's end, or too early, which nobody has been told yet.
 
-        A stream's own queue goes before its state: at the end, where the last owner deletes both,
-        and when nobody looks after them. Where neither is left, the stream is over and was told of,
-        and this claim is one too many.
+        Of a stream that is over all was told, and this claim is one too many.
         """
         self.is_last = True
         async with self._answered():
-            has_queue = await self._plane.queue_exists(self._names.stream(self._stream_id))
-            has_state = await self._plane.queue_exists(self._names.state(self._stream_id))
-        if has_queue is has_state is None:
+            lost = await lost_of(self._plane, self._names, self._stream_id)
+        if lost is None:
             log.info("late_claim_dropped", stream_id=self._stream_id)
             return Settled()
-        code = "queue_lost" if has_queue is None else "state_lost"
-        what = "queue" if has_queue is None else "state"
-        reason = f"the stream's {what} expired or was deleted before its end; its audio is gone"
-        await self._announce_failure(code, reason)
+        reason = f"the stream's {lost} expired or was deleted before its end; its audio is gone"
+        await self._tell_failure(f"{lost}_lost", reason)
         return Settled()
 
     async def _fail(self, code: str, reason: str) -> Verdict:
-        await self._announce_failure(code, reason)
+        self.is_last = True
+        await self._tell_failure(code, reason)
         return Buried(code, reason)
 
-    async def _announce_failure(self, code: str, reason: str) -> None:
-        self.is_last = True
-        log.error(
-            "stream_failed", stream_id=self._stream_id, code=code, reason=reason, retryable=True
-        )
-        failed = StreamFailed(stream_id=self._stream_id, code=code, reason=reason, retryable=True)
-        async with self._answered(), self._plane.asking(confirms=True) as channel:
-            await announce(
-                channel,
+    async def _tell_failure(self, code: str, reason: str) -> None:
+        about = {"stream_id": self._stream_id, "code": code, "reason": reason, "retryable": True}
+        log.error("stream_failed", **about)
+        async with self._answered():
+            await fail_stream(
+                self._plane,
                 self._names,
-                failed,
+                StreamFailed.model_validate(about),
                 epoch=self._wall_milliseconds(),
                 headers=context_of(self._claim.headers),
             )
-        async with self._answered(), self._plane.asking() as channel:
-            await delete_queues(channel, self._names, self._stream_id)
 
     # -- small things ----------------------------------------------------------------------------
 

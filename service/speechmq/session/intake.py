@@ -5,7 +5,7 @@ Owns everything between the broker's queue and the timeline. Decides nothing abo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -13,25 +13,20 @@ import msgspec
 from ..errors import UndecodableAudio
 from ..media.packets import Head
 from .channels import Channels, Fault
-from .checkpoint import ChannelMark, Checkpoint, Entry, Gap, Totals
-from .commands import ChangeConfig, CloseChannel, Command, ForceUtterance, Overrides, TellSpeakers
+from .checkpoint import Checkpoint, Entry, Gap
+from .commands import ChangeConfig, CloseChannel, Overrides, TellSpeakers
 from .decoding import Decoder, Decoding
 from .inputs import ChunkDelivered, CommandDelivered, EndDelivered
 from .memo import Memo
-from .order import REMEMBERED_GAPS, Order, Place, Sequenced
+from .order import Order, Place, Sequenced
 from .refusals import Damage, End, Refusal, after_end
-from .said import Said
+from .rules import Rules
 from .settlement import Settlement
-from .spec import Channel, Limits, StreamSpec, Track
+from .spec import Limits, StreamSpec, Track
 from .timeline import Piece, Timeline
 
 # Samples, in seconds, that are decoded before other streams have their turn.
 DECODED_AT_ONCE = 0.25
-
-
-def is_chunk(piece: Piece) -> bool:
-    """Whether a publisher sent it as audio."""
-    return piece.tag is not None and piece.command is None
 
 
 class Intake:
@@ -61,6 +56,7 @@ class Intake:
         self.order = Order(checkpoint.next_seq, checkpoint.gaps)
         self.timeline = Timeline({track: checkpoint.mark(track).position for track in spec.tracks})
         self.channels = Channels(spec, checkpoint)
+        self._rules = Rules(spec, limits, self.channels)
         self.settlement = Settlement()
         self.chunks = checkpoint.totals.chunks
         self.duplicates = checkpoint.totals.duplicates
@@ -157,8 +153,8 @@ class Intake:
             return self._refuse(
                 msgspec.structs.replace(delivery, channel=None), self._mean_samples, *fault
             )
-        if reason := self._excess_of(delivery):
-            return self._refuse(delivery, self._mean_samples, "too_large", reason)
+        if fault := self._rules.fault_of_size(delivery):
+            return self._refuse(delivery, self._mean_samples, *fault)
         decoding.begin(delivery)
         return None
 
@@ -222,29 +218,19 @@ class Intake:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
             return self._pass_over(delivery, fault)
-        samples, remainder = divmod(delivery.size, self._frame_bytes)
-        if reason := self._excess_of(delivery):
-            return self._refuse(delivery, samples, "too_large", reason)
-        if remainder:
-            return self._refuse(delivery, samples, "bad_size", self._partial_sample(delivery))
-        if samples > self._spec.samples(self._limits.max_chunk):
-            return self._refuse(delivery, samples, "too_large", self._too_large(samples))
+        samples = delivery.size // self._frame_bytes
+        fault = self._rules.fault_of_size(delivery) or self._rules.fault_of_samples(delivery)
+        if fault is not None:
+            return self._refuse(delivery, samples, *fault)
         self.chunks += 1
         self._typical_samples = samples or self._typical_samples
         self.channels.heard(delivery.channel, delivery.seq)
         self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
         return None
 
-    def _excess_of(self, delivery: ChunkDelivered) -> str | None:
-        """What is wrong with one that has too many bytes."""
-        size, most = delivery.size, self._limits.max_chunk_bytes
-        if size <= most:
-            return None
-        return f"a chunk of {size} bytes is larger than {most}; send the audio in pieces"
-
     def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
         command = delivery.command
-        fault = self._fault_of(command)
+        fault = self._rules.fault_of_command(command)
         if fault is not None:
             return self._pass_over(delivery, fault)
         track = self.channels.newest
@@ -261,39 +247,11 @@ class Intake:
         self.timeline.place_command(delivery.seq, command, delivery.tag, track, entry=entry)
         return None
 
-    def _fault_of(self, command: Command) -> Fault | None:
-        """What upstream would end the session for is refused here, and the stream goes on."""
-        match command:
-            case ChangeConfig({"language": str(wanted)}):
-                started_with = self._spec.transcription_config.get("language")
-                if wanted != started_with:
-                    reason = f"the language is {started_with!r} and cannot become {wanted!r}"
-                    return "language_change", reason
-            case ForceUtterance(channel=channel):
-                return self.channels.fault_of_name(channel)
-            case CloseChannel(channel):
-                return self.channels.fault_of_end(channel)
-        return None
-
     def _pass_over(self, delivery: Sequenced, fault: Fault) -> Refusal:
         """It has no length: a command, or a chunk of no channel, so that none is to be silent."""
         gap = self._gap(delivery.seq, delivery.seq, 0, self._spec.tracks[0])
         self._place_gap(replace(gap, holds_audio=isinstance(delivery, ChunkDelivered)))
         return Refusal(delivery.tag, *fault, had_its_turn=True)
-
-    def _partial_sample(self, delivery: ChunkDelivered) -> str:
-        spec = self._spec
-        whole = f"{spec.encoding} samples of {spec.sample_bytes} bytes"
-        if spec.width > 1:
-            whole = f"frames of {spec.width} {whole}"
-        size = len(delivery.audio)
-        return f"chunk {delivery.seq} has {size} bytes, which is not a whole number of {whole}"
-
-    def _too_large(self, samples: int) -> str:
-        return (
-            f"a chunk of {self._spec.seconds(samples)} s is longer than the "
-            f"{self._limits.max_chunk} s that one message may carry"
-        )
 
     def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Refusal:
         gap = self._gap(delivery.seq, delivery.seq, samples, delivery.channel)
@@ -341,54 +299,9 @@ class Intake:
         for tag in self.timeline.release(seq):
             self.settlement.close(tag)
 
-    def checkpoint(self, pieces: Sequence[Piece], said: Mapping[Channel, Said]) -> Checkpoint:
-        """What a successor begins with when only ``pieces`` are left to be heard.
-
-        It will count what it hears again, so the totals leave that out.
-        """
-        entry = self._entry_of(pieces)
-        if entry is not None:
-            pieces = self.timeline.from_message(entry.unit.seq)
-        gaps: dict[tuple[int, Track], Gap] = {}
-        for piece in pieces:
-            if piece.gap:
-                gaps.setdefault((piece.seq, piece.track), piece.gap)
-        kept = tuple(gaps.values())[:REMEMBERED_GAPS]
-        totals = Totals(
-            chunks=self.chunks - sum(is_chunk(piece) for piece in pieces),
-            duplicates=self.duplicates,
-            finals=sum(one.finals for one in said.values()),
-            gap_samples=self.gap_samples - sum(gap.end - gap.start for gap in kept),
-        )
-        next_seq = pieces[0].seq if pieces else self._next_seq
-        starts = self.timeline.starts(pieces)
-        return Checkpoint(
-            next_seq=next_seq if entry is None else entry.unit.seq,
-            position=min(starts.values()) if entry is None else entry.position,
-            watermark=min(one.watermark for one in said.values()),
-            gaps=kept,
-            totals=totals,
-            channels=self._marks(next_seq, starts, said),
-            entry=entry,
-        )
-
-    def _marks(
-        self, next_seq: int, starts: Mapping[Track, int], said: Mapping[Channel, Said]
-    ) -> dict[str, ChannelMark]:
-        ended = self.channels.ended_before(next_seq)
-        return {
-            label: ChannelMark(
-                starts[self._spec.track_of(label)],
-                said[label].watermark,
-                said[label].finals,
-                label in ended,
-            )
-            for label in self._spec.channel_labels
-        }
-
-    def _entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
+    def entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
         """Where in its file a successor begins that needs all of ``pieces``."""
-        entry = pieces[0].entry if pieces else self._entry_before(self._next_seq)
+        entry = pieces[0].entry if pieces else self._entry_before(self.next_seq)
         return None if entry is None or entry.unit.seq < self._let_go else entry
 
     def _entry_before(self, next_seq: int) -> Entry | None:
@@ -398,8 +311,9 @@ class Intake:
     def resume_seq(self) -> int:
         """The message with which a session that begins now would begin."""
         first = self.timeline.first_seq
-        return self._next_seq if first is None else first
+        return self.next_seq if first is None else first
 
     @property
-    def _next_seq(self) -> int:
+    def next_seq(self) -> int:
+        """The first message that has not had its turn."""
         return self.order.expected if self.end is None else self.end.resume_seq

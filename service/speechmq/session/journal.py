@@ -16,6 +16,7 @@ from .events import Event, FinalTranscript, FinalTranslation, StreamEnded, Strea
 from .intake import Intake
 from .memo import Memo
 from .outputs import Output, Publish, SaveCheckpoint, SaveMemo
+from .resumption import checkpoint_of
 from .said import said_of
 from .speakers import Voices
 from .spec import Channel, Limits, StreamSpec, Track
@@ -190,7 +191,7 @@ class Journal:
         return checkpoint
 
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
-        checkpoint = self._intake.checkpoint(pieces, self.said)
+        checkpoint = checkpoint_of(self._spec, self._intake, pieces, self.said)
         checkpoint = replace(
             checkpoint,
             voices=self._voices.highest,

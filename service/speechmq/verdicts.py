@@ -1,0 +1,28 @@
+"""What is to become of a claim, when nothing of its stream is held any more. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The stream is over, or has another claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Another worker, or this one, is to go on; ``after`` a pause in seconds, so as not to spin."""
+
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """The stream cannot go on in any worker."""
+
+    code: str
+    reason: str
+
+
+Verdict = Settled | Returned | Buried
