@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, with_vhost
 
+from speechmq.dev.rabbitmq_layout import Management
+
 
 @contextmanager
 def broker() -> Iterator[BrokerAddress]:
     """The one that is given, else a private one for the length of the block."""
-    keeper = BrokerKeeper()
+    keeper = BrokerKeeper(Management.USUAL)
     try:
         yield ask_for_broker(keeper.desk)
     finally:

@@ -20,6 +20,7 @@ from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, ne
 
 from speechmq.broker.stream_queue import delete_queues
 from speechmq.broker.topology import QueueType, bind, declare, declare_queue, per_stream, shared
+from speechmq.dev.rabbitmq_layout import Management
 from speechmq_schemas import Names
 
 AT_ONCE = 16
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--queue-type", choices=["quorum", "classic"], default="quorum")
     options = parser.parse_args()
-    keeper = BrokerKeeper()
+    keeper = BrokerKeeper(Management.USUAL)
     try:
         broker = ask_for_broker(keeper.desk)
         asyncio.run(measure(broker, options.streams, options.queue_type))

@@ -22,6 +22,8 @@ from bench.speed.dialects import DIALECTS, Dialect, Letter
 from bench.speed.figures import Lags
 from bench.speed.pacing import Load, turns
 
+from speechmq.broker import framing
+
 START_WITHIN = 120.0
 END_WITHIN = 120.0
 SEED = 8
@@ -50,7 +52,7 @@ class Speaker:
         for turn in turns(self._load, seed=SEED):
             ahead = began + turn.due - time.monotonic()
             if ahead > 0:
-                await asyncio.sleep(ahead)
+                await asyncio.sleep(max(ahead, self._load.tick_ms / 1000))
             if self._is_over:
                 return
             self.late.append(time.monotonic() - began - turn.due)
@@ -126,8 +128,10 @@ def main() -> None:
     parser.add_argument("--chunk-ms", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--settle", type=float, required=True)
+    parser.add_argument("--tick-ms", type=int, required=True)
     asked = parser.parse_args()
-    load = Load(asked.streams, asked.chunk_ms, asked.seconds, asked.settle)
+    load = Load(asked.streams, asked.chunk_ms, asked.seconds, asked.settle, tick_ms=asked.tick_ms)
+    framing.install()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = runner.run(run(asked.url, DIALECTS[asked.dialect], load))
     sys.stdout.write(f"{json.dumps(results)}\n")

@@ -107,6 +107,7 @@ def _speaking(kind: Bridge, broker_url: str, load: Load) -> Iterator[Child]:
         "--chunk-ms": load.chunk_ms,
         "--seconds": load.seconds,
         "--settle": load.settle,
+        "--tick-ms": load.tick_ms,
     }
     arguments = [text for option in options.items() for text in map(str, option)]
     with running(["bench.speed.load", broker_url, kind.dialect, *arguments]) as speaking:

@@ -17,7 +17,8 @@ SAMPLE_BYTES = 2
 class Load:
     """``streams`` that speak in chunks of ``chunk_ms``; measured for ``seconds`` when all have
     been speaking for ``settle``. Upstream answers ``distance_ms`` later than it might, and says
-    ``haste`` times as many partials and finals as it would."""
+    ``haste`` times as many partials and finals as it would. What is due within ``tick_ms`` is
+    published together; without it each chunk has its own moment, for which the load keeps awake."""
 
     streams: int
     chunk_ms: int
@@ -25,6 +26,7 @@ class Load:
     settle: float = 3.0
     distance_ms: int = 0
     haste: int = 1
+    tick_ms: int = 0
 
     @property
     def chunk_seconds(self) -> float:

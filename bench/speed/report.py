@@ -61,17 +61,17 @@ def written(results: Results, plan: Plan, about: str) -> str:
 
 
 _READING = """\
-All three bridges ran under the same load, one behind the other, on a RabbitMQ on the same
-machine, beside a recogniser that confirms each message, says a partial each 0.5 s and a final
-each 1.5 s. CPU is user and system time of the bridge's process, divided by the chunks that
-reached the recogniser meanwhile. A figure with several runs is their median, and the least and
-the most stand behind it. `speechmq` is the worker with its default settings (quorum queues,
-confirms, checkpoints, metrics); `naive` FastStream with JSON and base64, the official SDK and an
-acknowledgement for each message; `floor` aio-pika, websockets and json with no feature at all, no
-acknowledgements either. All run on uvloop.
+All three bridges ran under the same load, one behind the other, on a RabbitMQ with its own
+defaults on the same machine, beside a recogniser that confirms each message, says a partial each
+0.5 s and a final each 1.5 s. CPU is user and system time of the bridge's process, divided by the
+chunks that reached the recogniser meanwhile. A figure with several runs is their median, and the
+least and the most stand behind it. `speechmq` is the worker with its default settings (quorum
+queues, confirms, checkpoints, metrics); `naive` FastStream with JSON and base64, the official SDK
+and an acknowledgement for each message; `floor` aio-pika, websockets and json with no feature at
+all, no acknowledgements either. All run on uvloop.
 
-Bridge, RabbitMQ, recogniser and load share the machine. Where little of it was idle, latencies, and
-chunks that did not come in time, tell of all of them together.
+Bridge, RabbitMQ, recogniser and load share the machine. Where little of it was idle, latencies,
+and chunks that did not come in time, tell of all of them together.
 """
 
 _SCALE_READING = """\
@@ -85,6 +85,13 @@ A chunk that finds the process asleep wakes it up, and pays for that alone; of m
 together each pays a part. So the costs above fall with the number of streams, in every bridge.
 What a stream costs for being one more is seen where only that differs: here as many chunks,
 partials and finals come each second, of ever more streams, in chunks of 20, 40, 100 and 200 ms.
+"""
+
+_HELD_READING = """\
+Many streams on one worker, with RabbitMQ, recogniser and load on the same cores. Chunks that were
+due within 2 ms were published together. Chunks of quorum queues go into a log that all queues
+share, and into a file of each queue whenever that log is full: with so many streams each half a
+minute, for some seconds, in which RabbitMQ has little time for anything else.
 """
 
 
@@ -186,7 +193,7 @@ def _drained(results: Results, plan: Plan) -> str:
 
 def held(results: Results) -> str:
     """What many streams on one core came to, by the bridge's title."""
-    lines = ["## Held\n"]
+    lines = ["## Held\n", _HELD_READING]
     for title, one in results.held:
         lags, load = one.to_upstream, one.load
         lines.append(

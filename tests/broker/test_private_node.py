@@ -20,7 +20,7 @@ import pytest
 from speechmq.dev.rabbitmq_debian import install_server
 from speechmq.dev.rabbitmq_errors import BrokerUnreachableError, NodeFailedError, PortTakenError
 from speechmq.dev.rabbitmq_handshake import shake_hands
-from speechmq.dev.rabbitmq_layout import MARK, Ports, free_ports
+from speechmq.dev.rabbitmq_layout import MARK, Management, Ports, free_ports
 from speechmq.dev.rabbitmq_node import private_node
 from speechmq.dev.rabbitmq_source import DebianPackage, InstalledServer, choose, look_around
 
@@ -66,7 +66,7 @@ async def test_nodes_side_by_side_do_not_meet(script: Path) -> None:
 
 
 async def test_node_listens_on_loopback_alone(script: Path) -> None:
-    async with private_node(script, with_management=True) as node:
+    async with private_node(script, management=Management.FRESH) as node:
         ports = node.layout.ports
         heard = {
             (connection.laddr.port, connection.laddr.ip)

@@ -14,6 +14,7 @@ from tests.support.broker_management import ManagementApi, QueueState
 
 from speechmq.dev.rabbitmq_debian import install_server
 from speechmq.dev.rabbitmq_errors import BrokerNotFoundError
+from speechmq.dev.rabbitmq_layout import Management
 from speechmq.dev.rabbitmq_node import PrivateNode, private_node
 from speechmq.dev.rabbitmq_source import DebianPackage, InstalledServer, choose, look_around
 
@@ -70,5 +71,5 @@ def find_script() -> Path:
 @asynccontextmanager
 async def own_node() -> AsyncIterator[Node]:
     script = await asyncio.to_thread(find_script)
-    async with private_node(script, with_management=True) as broker:
+    async with private_node(script, management=Management.FRESH) as broker:
         yield Node(broker, script)

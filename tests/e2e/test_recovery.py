@@ -18,7 +18,7 @@ from tests.support.speaker import Speaker, said, speaking
 from tests.support.worker import WorkerProcess, running_worker
 
 from speechmq.dev.rabbitmq_debian import install_server
-from speechmq.dev.rabbitmq_layout import MARK
+from speechmq.dev.rabbitmq_layout import MARK, Management
 from speechmq.dev.rabbitmq_node import PrivateNode, private_node
 from speechmq.dev.rabbitmq_source import DebianPackage, InstalledServer, choose, look_around
 from speechmq_emulator.faults import FaultBook
@@ -125,7 +125,7 @@ async def node_of_ones_own() -> AsyncIterator[PrivateNode]:
             script = install_server()
         case _:
             pytest.skip("needs an installed rabbitmq-server")
-    async with private_node(script, with_management=True) as node:
+    async with private_node(script, management=Management.FRESH) as node:
         yield node
 
 

@@ -26,6 +26,7 @@ from tests.support.broker_container import container_broker
 from tests.support.broker_management import ManagementApi, QueueState
 
 from speechmq.dev.rabbitmq import open_source
+from speechmq.dev.rabbitmq_layout import Management
 from speechmq.dev.rabbitmq_source import DockerEngine, choose, look_around
 
 MANAGEMENT_URL_VARIABLE = "SPEECHMQ_MANAGEMENT_URL"
@@ -115,7 +116,8 @@ def with_vhost(url: str, vhost: str) -> str:
 class BrokerKeeper:
     """Owns the run's broker, on a thread with an event loop; starts it when first asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, management: Management = Management.FRESH) -> None:
+        self._management = management
         self._token = secrets.token_hex(16)
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -157,7 +159,7 @@ class BrokerKeeper:
 
     async def _answer(self, resources: AsyncExitStack) -> dict[str, str]:
         if self._broker is None:
-            self._broker = asyncio.create_task(_open(resources))
+            self._broker = asyncio.create_task(_open(resources, self._management))
         try:
             found = await asyncio.shield(self._broker)
         except Exception as error:  # noqa: BLE001  # goes over the socket to whoever asked
@@ -165,11 +167,11 @@ class BrokerKeeper:
         return {"url": found.url, "management_url": found.management_url}
 
 
-async def _open(resources: AsyncExitStack) -> BrokerAddress:
+async def _open(resources: AsyncExitStack, management: Management) -> BrokerAddress:
     source = await asyncio.to_thread(lambda: choose(look_around()))
     if isinstance(source, DockerEngine):
         return BrokerAddress(*await resources.enter_async_context(container_broker()))
-    broker = await resources.enter_async_context(open_source(source, with_management=True))
+    broker = await resources.enter_async_context(open_source(source, management=management))
     return BrokerAddress(broker.url, broker.management_url or given_management_url(broker.url))
 
 

@@ -12,6 +12,7 @@ from speechmq.dev.rabbitmq_compose import composed_broker
 from speechmq.dev.rabbitmq_debian import install_server
 from speechmq.dev.rabbitmq_errors import BrokerNotFoundError, NotOursError
 from speechmq.dev.rabbitmq_handshake import address, shake_hands
+from speechmq.dev.rabbitmq_layout import Management
 from speechmq.dev.rabbitmq_node import private_node
 from speechmq.dev.rabbitmq_source import (
     DebianPackage,
@@ -77,7 +78,7 @@ def _say_nothing(_: str) -> None: ...
 
 @asynccontextmanager
 async def private_broker(
-    *, with_management: bool = False, tell: Callable[[str], None] = _say_nothing
+    *, management: Management = Management.NONE, tell: Callable[[str], None] = _say_nothing
 ) -> AsyncIterator[Broker]:
     """Give a broker for the length of the block, ours alone unless SPEECHMQ_AMQP_URL names one.
 
@@ -86,21 +87,24 @@ async def private_broker(
     was started is gone with its data; a private node goes even if this process is killed.
     """
     source = await asyncio.to_thread(lambda: choose(look_around()))
-    async with open_source(source, with_management=with_management, tell=tell) as broker:
+    async with open_source(source, management=management, tell=tell) as broker:
         yield broker
 
 
 def open_source(
-    source: Source, *, with_management: bool = False, tell: Callable[[str], None] = _say_nothing
+    source: Source,
+    *,
+    management: Management = Management.NONE,
+    tell: Callable[[str], None] = _say_nothing,
 ) -> AbstractAsyncContextManager[Broker]:
     """Open a broker from where `choose` said; raises BrokerNotFoundError when that is nowhere."""
     match source:
         case GivenUrl(url):
             return _given(url)
         case InstalledServer(script):
-            return private_node(script, with_management=with_management)
+            return private_node(script, management=management)
         case DebianPackage():
-            return _installed(with_management=with_management, tell=tell)
+            return _installed(management=management, tell=tell)
         case DockerEngine():
             return composed_broker(tell=tell)
         case Nothing(advice):
@@ -115,9 +119,9 @@ async def _given(url: str) -> AsyncIterator[Broker]:
 
 @asynccontextmanager
 async def _installed(
-    *, with_management: bool, tell: Callable[[str], None]
+    *, management: Management, tell: Callable[[str], None]
 ) -> AsyncIterator[Broker]:
     tell("Installing Debian's package rabbitmq-server (once, about a minute)")
     script = await asyncio.to_thread(install_server)
-    async with private_node(script, with_management=with_management) as node:
+    async with private_node(script, management=management) as node:
         yield node

@@ -15,7 +15,7 @@ from pathlib import Path
 from speechmq.dev import rabbitmq_guard
 from speechmq.dev.rabbitmq_errors import NodeFailedError, PortTakenError, tail
 from speechmq.dev.rabbitmq_handshake import accepts_connections
-from speechmq.dev.rabbitmq_layout import MARK, NodeLayout, Ports, free_ports
+from speechmq.dev.rabbitmq_layout import MARK, Management, NodeLayout, Ports, free_ports
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -138,7 +138,10 @@ class PrivateNode:
 
 @asynccontextmanager
 async def private_node(
-    script: Path, *, with_management: bool = False, choose_ports: Callable[[], Ports] = free_ports
+    script: Path,
+    *,
+    management: Management = Management.NONE,
+    choose_ports: Callable[[], Ports] = free_ports,
 ) -> AsyncIterator[PrivateNode]:
     """Run a private node for the length of the block.
 
@@ -146,7 +149,7 @@ async def private_node(
     killed and its folder is removed; the same happens when this process dies without a word.
     """
     for attempt in range(1, PORT_TRIES + 1):
-        layout = _new_layout(choose_ports(), with_management=with_management)
+        layout = _new_layout(choose_ports(), management=management)
         async with _guarded(script, layout) as node:
             try:
                 await node.start()
@@ -208,9 +211,9 @@ def new_folder(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix)).resolve()
 
 
-def _new_layout(ports: Ports, *, with_management: bool) -> NodeLayout:
+def _new_layout(ports: Ports, *, management: Management) -> NodeLayout:
     folder = new_folder("speechmq-rabbitmq-")
-    layout = NodeLayout(folder, ports, secrets.token_hex(16), with_management)
+    layout = NodeLayout(folder, ports, secrets.token_hex(16), management)
     for name, text in layout.files().items():
         (folder / name).write_text(text)
     return layout

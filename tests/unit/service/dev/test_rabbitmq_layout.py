@@ -1,13 +1,15 @@
 from pathlib import Path
 
-from speechmq.dev.rabbitmq_layout import PORT_RANGE, NodeLayout, Ports, free_ports
+import pytest
+
+from speechmq.dev.rabbitmq_layout import PORT_RANGE, Management, NodeLayout, Ports, free_ports
 
 FOLDER = Path("/tmp/speechmq-rabbitmq-x")  # noqa: S108  # never made
 PORTS = Ports(amqp=20001, distribution=20002, epmd=20003, management=20004)
 
 
-def layout(*, with_management: bool = False) -> NodeLayout:
-    return NodeLayout(FOLDER, PORTS, "secret", with_management)
+def layout(management: Management = Management.NONE) -> NodeLayout:
+    return NodeLayout(FOLDER, PORTS, "secret", management)
 
 
 def test_environment_lets_nothing_in_but_what_finds_programs_and_speaks_a_language() -> None:
@@ -55,13 +57,25 @@ def test_management_is_off_unless_asked_for() -> None:
 
 
 def test_management_listens_on_loopback_when_asked_for() -> None:
-    node = layout(with_management=True)
+    node = layout(Management.FRESH)
     assert node.files()["enabled_plugins"] == "[rabbitmq_management].\n"
     assert (
         "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = 20004\n"
         in (node.files()["rabbitmq.conf"])
     )
     assert node.management_url == "http://127.0.0.1:20004"
+
+
+@pytest.mark.parametrize(
+    ("management", "is_fresh"),
+    [(Management.NONE, False), (Management.USUAL, False), (Management.FRESH, True)],
+)
+def test_node_looks_at_its_queues_more_often_than_usual_only_where_that_was_asked_for(
+    management: Management, is_fresh: bool
+) -> None:
+    files = layout(management).files()
+    assert ("quorum_tick_interval" in files["advanced.config"]) is is_fresh
+    assert ("collect_statistics_interval" in files["rabbitmq.conf"]) is is_fresh
 
 
 def test_url_carries_the_nodes_own_credentials() -> None:
