@@ -40,7 +40,7 @@ conformance: setup ## check what the emulator says against the API's description
 bench: setup ## what a chunk costs a worker, beside a naive bridge and a bare one (8 minutes)
 	@$(BIN)/python -m bench.speed
 
-bench-full: setup ## the same for longer, into bench/RESULTS.md; holds what it promises (40 minutes)
+bench-full: setup ## the same for longer, into bench/RESULTS.md; holds what it promises (32 minutes)
 	@$(BIN)/python -m bench.speed --full --write bench/RESULTS.md
 
 bench-core: setup ## what each kind of input costs the session core: a report (10 seconds)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,11 @@ from speechmq.dev.rabbitmq_layout import Management
 
 @contextmanager
 def broker() -> Iterator[BrokerAddress]:
-    """The one that is given, else a private one for the length of the block."""
+    """The one that is given, else a private one for the length of the block.
+
+    SIGTERM ends all that runs in it as Ctrl-C does.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keeper = BrokerKeeper(Management.USUAL)
     try:
         yield ask_for_broker(keeper.desk)
