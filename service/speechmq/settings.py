@@ -72,8 +72,8 @@ class SessionSettings(Section):
     """Run-up that a resumed session hears again"""
     gap_timeout: Seconds = 2.0
     """Wait for a missing message, before silence takes its place"""
-    early_wait: Seconds = 30.0
-    """Wait of audio for its stream's start, which may be with a dead worker for 3 heartbeats"""
+    early_wait: Seconds = 45.0
+    """Wait of audio and its stream's start for each other: three dead workers, 3 heartbeats each"""
     max_missing: Count = 100_000
     """A message whose `seq` lies further ahead is refused"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0
