@@ -16,11 +16,11 @@ from typing import Any
 
 import aiormq
 from aiormq.abc import AbstractChannel
-from tests.support.broker import BrokerAddress, BrokerKeeper, ask_for_broker, new_namespace
+from bench.aside import broker
+from tests.support.broker import BrokerAddress, new_namespace
 
 from speechmq.broker.stream_queue import delete_queues
 from speechmq.broker.topology import QueueType, bind, declare, declare_queue, per_stream, shared
-from speechmq.dev.rabbitmq_layout import Management
 from speechmq_schemas import Names
 
 AT_ONCE = 16
@@ -78,12 +78,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--queue-type", choices=["quorum", "classic"], default="quorum")
     options = parser.parse_args()
-    keeper = BrokerKeeper(Management.USUAL)
-    try:
-        broker = ask_for_broker(keeper.desk)
-        asyncio.run(measure(broker, options.streams, options.queue_type))
-    finally:
-        keeper.close()
+    with broker() as address:
+        asyncio.run(measure(address, options.streams, options.queue_type))
 
 
 if __name__ == "__main__":
