@@ -7,6 +7,7 @@ mapping speaks of properties, headers and a body, and works with any of them.
 from .amqp import (
     AmqpMessage,
     CommandMessage,
+    command_headers,
     from_command,
     from_event,
     from_reply,
@@ -115,6 +116,7 @@ __all__ = [
     "UpdateConfig",
     "UpstreamMessage",
     "Word",
+    "command_headers",
     "event_routing_key",
     "from_command",
     "from_event",

@@ -61,6 +61,10 @@ OUTSIDE_BODY: Mapping[str, frozenset[str]] = MappingProxyType(
 """Fields that a body leaves out: ``seq`` and a chunk's ``channel`` are headers; ``stream_id`` the
 correlation id of an ``UpstreamMessage``, and in the routing key of a ``GetStreamStatus``."""
 
+COMMAND_HEADERS = frozenset({"seq", "channel", "traceparent", "tracestate"})
+"""Headers of a command that mean anything. RabbitMQ obeys others (``CC``, ``BCC``), so these alone
+go with a command that is published again with other rights than its publisher's."""
+
 _NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -92,6 +96,11 @@ class CommandMessage:
 
     command: Command
     audio: bytes = b""
+
+
+def command_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``headers`` that mean anything in a command."""
+    return {name: value for name, value in headers.items() if name in COMMAND_HEADERS}
 
 
 def from_command(

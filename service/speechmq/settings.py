@@ -32,6 +32,9 @@ class BrokerSettings(Section):
     """Prefix of every exchange and queue"""
     queue_type: Literal["quorum", "classic"] = "quorum"
     """Of all queues but checkpoints; `classic` is cheaper and lives on one node"""
+    worker_users: tuple[str, ...] = ()
+    """RabbitMQ users of all workers, as a JSON list with this worker's own first, if that is not \
+the URL's alone; what others write is no claim and no state"""
     heartbeat: Annotated[int, Field(ge=1, le=60)] = 5
     """A worker that misses two is taken for dead"""
     connect_timeout: Seconds = 15.0

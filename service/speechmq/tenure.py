@@ -7,8 +7,8 @@ the claim is the manager's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -103,7 +103,7 @@ class Tenure:
         verdict = await self._run_to_verdict(opening.result())
         async with self._answered():
             if self._claim.seat and not isinstance(verdict, Returned):
-                await self._seats.free(self._claim.seat, self._stream_id)
+                await self._free_seat(self._claim.seat)
             await self._desk.leave(self._stream_id)
             await disown(self._plane, self._names, self._stream_id)
         return verdict
@@ -139,6 +139,24 @@ class Tenure:
             return Returned()
         log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
         return Settled()
+
+    async def _hold_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            await self._seats.hold(seat, self._stream_id)
+
+    async def _free_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            await self._seats.free(seat, self._stream_id)
+
+    @contextmanager
+    def _seat_trouble(self, seat: str) -> Iterator[None]:
+        """A seat that the broker refuses expires by itself: no reason to end a connection."""
+        try:
+            yield
+        except BrokerLost as error:
+            if self._plane.is_lost:
+                raise
+            log.warning("seat_refused", stream_id=self._stream_id, seat=seat, **describe(error))
 
     # -- from owning to letting go ---------------------------------------------------------------
 
@@ -257,7 +275,7 @@ class Tenure:
             async with self._answered():
                 await queue.renew()
                 if self._claim.seat:
-                    await self._seats.hold(self._claim.seat, self._stream_id)
+                    await self._hold_seat(self._claim.seat)
 
     async def _run_session(
         self, queue: StreamQueue, takeover: Takeover, memo: Memo | None

@@ -25,6 +25,7 @@ from speechmq_schemas import (
 
 pytestmark = pytest.mark.timeout(120)
 REASON, CODE, QUEUE = "x-speechmq-reason", "x-speechmq-code", "x-speechmq-queue"
+HEADERS = "x-speechmq-headers"
 ROUTING_KEY = "x-speechmq-routing-key"
 
 
@@ -142,7 +143,7 @@ async def test_chunk_of_an_unknown_stream_is_dead_lettered_and_goes_round_no_cir
     ):
         await speaker.send("nobody", AudioChunk(seq=1), b"audio")
         await speaker.send("nobody", EndStream(seq=2))
-        letters = sorted(await dead_letters(speaker, 2), key=lambda letter: letter["seq"])
+        letters = sorted(await dead_letters(speaker, 2), key=lambda letter: letter[HEADERS]["seq"])
         await namespace.wait_for_queues(
             lambda queues: (
                 (queues["speechmq.early"].ready, queues["speechmq.early"].unacked) == (0, 0)
@@ -156,8 +157,8 @@ async def test_chunk_of_an_unknown_stream_is_dead_lettered_and_goes_round_no_cir
         ROUTING_KEY: "stream.nobody",
     }
     assert letters == [
-        {**why, "seq": 1, "type": "AudioChunk", "body": b"audio"},
-        {**why, "seq": 2, "type": "EndStream", "body": b"{}"},
+        {**why, HEADERS: {"seq": 1}, "type": "AudioChunk", "body": b"audio"},
+        {**why, HEADERS: {"seq": 2}, "type": "EndStream", "body": b"{}"},
     ]
 
 

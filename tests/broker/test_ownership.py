@@ -10,6 +10,7 @@ from typing import Any
 
 import aiormq
 import pytest
+from pamqp import commands as spec
 from tests.support.broker import Namespace
 from tests.support.owners import NAMES, ByHand, RunningManager, by_hand, running_manager
 from tests.support.relay import relaying
@@ -453,7 +454,8 @@ async def test_full_queue_of_a_consumer_keeps_no_failure_from_being_settled(
 async def break_state(hand: ByHand, stream_id: str) -> None:
     """The stream is admitted with a state that nobody can read."""
     queues = await hand.admit(stream_id, claims=0)
-    await hand.channel.basic_publish(b"{}", routing_key=queues.state.name)
+    properties = spec.Basic.Properties(user_id=hand.channel.users.own)
+    await hand.channel.basic_publish(b"{}", routing_key=queues.state.name, properties=properties)
     await hand.admit(stream_id)
 
 

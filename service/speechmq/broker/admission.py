@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable
 
-from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from speechmq_schemas import (
@@ -32,6 +31,7 @@ from ..telemetry.logs import get_logger
 from ..telemetry.observer import Observer, Passed
 from ..telemetry.trace_context import trace_field
 from .announcements import announce
+from .channel import Channel
 from .claims import publish_claim
 from .dead_letters import Letter, bury
 from .plane import DataPlane, answered, translated
@@ -85,7 +85,7 @@ class Admission:
 
     async def _admit(
         self,
-        channel: AbstractChannel,
+        channel: Channel,
         message: AmqpMessage,
         passage: Passed,
         *,
@@ -101,7 +101,7 @@ class Admission:
 
     async def _open_stream(
         self,
-        channel: AbstractChannel,
+        channel: Channel,
         start: StartStream,
         passage: Passed,
         message: AmqpMessage,
@@ -171,7 +171,7 @@ class Admission:
 
     async def _refuse(
         self,
-        channel: AbstractChannel,
+        channel: Channel,
         message: AmqpMessage,
         error: ContractError,
         passage: Passed,

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
@@ -15,6 +14,7 @@ from speechmq_schemas import Names, from_event
 from speechmq_schemas.events import Event
 
 from ..telemetry.logs import get_logger
+from .channel import Channel
 from .plane import translated
 
 log = get_logger(__name__)
@@ -23,7 +23,7 @@ OWNERLESS_EPOCH = 0
 
 
 async def announce(
-    channel: AbstractChannel,
+    channel: Channel,
     names: Names,
     event: Event,
     *,
@@ -42,6 +42,7 @@ async def announce(
         correlation_id=message.correlation_id,
         content_type=message.content_type,
         headers=dict(message.headers),
+        user_id=channel.users.own,
         delivery_mode=2,
     )
     with translated(f"publishing {message.type}"):

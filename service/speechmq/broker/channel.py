@@ -22,6 +22,8 @@ from pamqp.constants import REPLY_SUCCESS
 from pamqp.frame import FrameTypes, marshal
 from pamqp.header import ContentHeader
 
+from .identity import WorkerUsers
+
 Receive = Callable[[DeliveredMessage], None]
 
 
@@ -80,14 +82,22 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
 class Channel(aiormq.Channel):
     """One of a ``PlainConnection``, which opens it. A message that is returned is an error.
 
-    ``patience``, in seconds, is for the broker's answer to its goodbye.
+    ``patience``, in seconds, is for the broker's answer to its goodbye. What is published for
+    workers bears the first of ``users``.
     """
 
     def __init__(
-        self, connection: AbstractConnection, number: int, *, confirms: bool, patience: float
+        self,
+        connection: AbstractConnection,
+        number: int,
+        *,
+        users: WorkerUsers,
+        confirms: bool,
+        patience: float,
     ) -> None:
         super().__init__(connection, number, publisher_confirms=confirms, on_return_raises=True)
         self.patience = patience
+        self.users = users
         self.frames: Inbox
         self._receivers: dict[str, Receive] = {}
         self._nobody = Returning(loop=connection.loop)

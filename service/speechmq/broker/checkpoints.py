@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError
 from pamqp import commands as spec
 
@@ -17,7 +18,13 @@ from speechmq_schemas.routing import translation_routing_key
 from ..errors import BrokerError, BrokerLost, QueueGone
 from ..session.checkpoint import Checkpoint
 from ..tasks import task_group
+from ..telemetry.logs import get_logger
+from .channel import Channel
+from .dead_letters import Letter, bury
+from .identity import foreign
 from .plane import translated
+
+log = get_logger(__name__)
 
 FENCE = "Fence"
 LAST_WORDS = ("StreamEnded", "StreamFailed")
@@ -59,7 +66,7 @@ class Takeover:
 
 
 async def take_over(
-    channel: AbstractChannel, names: Names, stream_id: str, *, now: int, window: int
+    channel: Channel, names: Names, stream_id: str, *, now: int, window: int
 ) -> Takeover:
     """Makes this worker the stream's owner, which it must be already by its claim and consumer.
 
@@ -72,10 +79,13 @@ async def take_over(
     knows that the older epoch is over. Behind the stream's last words there is nothing to own:
     they stay where they are, for the next one to find if this one dies before the queues are
     deleted. Raises ``BrokerLost``, ``QueueGone`` for a state that is
-    gone, and ``BrokerError`` for one that cannot be read.
+    gone, and ``BrokerError`` for one that cannot be read. One that no worker wrote is put aside.
     """
     queue = names.state(stream_id)
     found = await _get(channel, queue)
+    if isinstance(found.delivery, spec.Basic.GetOk) and not channel.users.wrote(found):
+        await _put_aside(channel, names, queue, found)
+        found = await _get(channel, queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
         await write_checkpoint(channel, queue, now, None, Series(1, now))
         return Takeover(now, None, is_over=False)
@@ -97,7 +107,7 @@ async def take_over(
     return Takeover(epoch + 1, checkpoint, is_over=False, fruitless=series.count)
 
 
-async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:
+async def _get(channel: Channel, queue: str) -> DeliveredMessage:
     try:
         with translated(f"reading {queue}"):
             return await channel.basic_get(queue)
@@ -105,6 +115,17 @@ async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage:
         if isinstance(error.__cause__, ChannelNotFoundEntity):
             raise QueueGone(f"{queue} is gone, and with it where the stream stood") from error
         raise
+
+
+async def _put_aside(channel: Channel, names: Names, queue: str, found: DeliveredMessage) -> None:
+    """A state that no worker wrote has taken the genuine one's place. The stream then begins with
+    the audio that is not acknowledged: its last words may come twice, and none is lost."""
+    reason = foreign(found, "a stream's state")
+    log.error("state_foreign", queue=queue, reason=reason)
+    letter = Letter.of_delivery(queue, found)
+    await bury(channel, names.dead, letter, code="foreign_message", reason=reason)
+    with translated(f"putting a foreign state of {queue} aside"):
+        await channel.basic_ack(found.delivery_tag or 0)
 
 
 def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
@@ -130,10 +151,14 @@ def _series(found: DeliveredMessage) -> Series:
 
 
 async def _tell_again(
-    channel: AbstractChannel, names: Names, stream_id: str, found: DeliveredMessage
+    channel: Channel, names: Names, stream_id: str, found: DeliveredMessage
 ) -> None:
-    """A consumer whose full queue refuses it has to do without."""
-    properties = found.header.properties
+    """A consumer whose full queue refuses it has to do without.
+
+    The user is this worker's: RabbitMQ would refuse that of a predecessor with another.
+    """
+    properties = copy(found.header.properties)
+    properties.user_id = channel.users.own
     with translated("publishing the last event again"), suppress(DeliveryError):
         await channel.basic_publish(
             found.body,
@@ -151,7 +176,7 @@ def _key_of(event: str, body: bytes, stream_id: str) -> str:
 
 
 async def write_checkpoint(
-    channel: AbstractChannel,
+    channel: Channel,
     queue: str,
     epoch: int,
     checkpoint: Checkpoint | None,
@@ -166,6 +191,8 @@ async def write_checkpoint(
         headers |= {"takeovers": series.count, "since": series.since}
     if checkpoint is not None:
         headers["checkpoint"] = checkpoint.encode()
-    properties = spec.Basic.Properties(message_type=FENCE, headers=headers, delivery_mode=2)
+    properties = spec.Basic.Properties(
+        message_type=FENCE, headers=headers, user_id=channel.users.own, delivery_mode=2
+    )
     with translated(f"writing epoch {epoch} to {queue}"):
         await channel.basic_publish(b"", routing_key=queue, properties=properties, mandatory=True)

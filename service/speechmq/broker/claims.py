@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
 from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
 from .channel import Channel
 from .dead_letters import Letter, bury
+from .identity import foreign
 from .plane import DataPlane, close_quietly, fail_when_closed, translated
 from .seats import HEADER
 
@@ -26,6 +27,7 @@ class Claim:
     """The right to run one stream, as it was delivered."""
 
     message: DeliveredMessage
+    is_ours: bool
 
     @property
     def tag(self) -> int:
@@ -53,6 +55,8 @@ class Claim:
 
     def start(self) -> StartStream:
         """Raises ``ContractError`` when something other than admission wrote the claim."""
+        if not self.is_ours:
+            raise ContractError("foreign_message", foreign(self.message, "a claim"))
         command = to_command(AmqpMessage("", "StartStream", self.body)).command
         if not isinstance(command, StartStream):
             raise ContractError("wrong_place", "the claim is not a StartStream")
@@ -76,7 +80,7 @@ class Claims:
         with translated(f"consuming {self._names.claims}"):
             consuming = await self._channel.basic_consume(
                 self._names.claims,
-                lambda message: claimed(Claim(message)),  # type: ignore[arg-type, return-value]
+                lambda message: claimed(Claim(message, self._channel.users.wrote(message))),  # type: ignore[arg-type, return-value]
             )
         self._consumer_tag = consuming.consumer_tag or ""
 
@@ -112,7 +116,7 @@ class Claims:
 
 
 async def publish_claim(
-    channel: AbstractChannel,
+    channel: Channel,
     names: Names,
     body: bytes,
     headers: Mapping[str, str] = MappingProxyType({}),
@@ -125,6 +129,7 @@ async def publish_claim(
         message_type="StartStream",
         content_type="application/json",
         headers=dict(headers),
+        user_id=channel.users.own,
         delivery_mode=2,
     )
     with translated("publishing a claim"):

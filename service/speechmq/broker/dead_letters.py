@@ -13,7 +13,7 @@ from pamqp import commands as spec
 from pamqp import encode
 
 from speechmq_schemas import AmqpMessage
-from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, QUEUE, REASON, ROUTING_KEY
+from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, HEADERS, QUEUE, REASON, ROUTING_KEY
 
 from .plane import translated
 
@@ -95,7 +95,7 @@ async def bury(
         content_type=letter.content_type,
         message_type=letter.type,
         correlation_id=letter.correlation_id,
-        headers=writable(letter.headers) | why,
+        headers=why | kept_headers(letter.headers),
         timestamp=datetime.now(UTC),
         delivery_mode=2,
     )
@@ -111,10 +111,21 @@ def _kept(letter: Letter) -> tuple[bytes, int]:
     return letter.body, letter.size
 
 
-def writable(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Headers as they came, as far as the client can write what it has read.
+def kept_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers as they came, in a table of their own: at the top level RabbitMQ would obey some.
 
-    Text that is not UTF-8 is read as bytes, which it cannot write again.
+    They are only counted where they cannot be written again.
+    """
+    copies = writable(headers)
+    if copies is None:
+        return {DROPPED: len(headers)}
+    return {HEADERS: copies} if copies else {}
+
+
+def writable(headers: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Headers as far as the client can write what it has read; nothing if they do not fit.
+
+    Text that is not UTF-8 is read as bytes, which the client cannot write again.
     """
     copies: dict[str, Any] = {
         key: value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
@@ -124,4 +135,4 @@ def writable(headers: Mapping[str, Any]) -> dict[str, Any]:
         fits = len(encode.field_table(copies)) <= MAX_HEADERS
     except (TypeError, ValueError, OverflowError):
         fits = False
-    return copies if fits else {DROPPED: len(headers)}
+    return copies if fits else None

@@ -18,7 +18,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import PublishError
 from pamqp import commands as spec
 
-from speechmq_schemas import AmqpMessage, Names
+from speechmq_schemas import AmqpMessage, Names, command_headers
 from speechmq_schemas.routing import is_stream_id
 
 from ..errors import BrokerLost
@@ -205,11 +205,15 @@ async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -
 
 
 def _properties(message: AmqpMessage) -> spec.Basic.Properties:
-    """Without the publisher's ``message_id``: the client tells returned messages apart by it."""
+    """Without the publisher's ``message_id``: the client tells returned messages apart by it.
+
+    Only with the headers of the contract. The worker may write to every queue, and RabbitMQ sends a
+    copy to each one that the header ``CC`` or ``BCC`` names.
+    """
     return spec.Basic.Properties(
         message_type=message.type,
         content_type=message.content_type,
         correlation_id=message.correlation_id,
-        headers=writable({key: one for key, one in message.headers.items() if key != SINCE}),
+        headers=writable(command_headers(message.headers)),
         delivery_mode=2,
     )

@@ -102,6 +102,7 @@ class EventPublisher:
             correlation_id=self._stream_id,
             timestamp=datetime.now(UTC),
             headers=headers,
+            user_id=self._channel.users.own,
             delivery_mode=2 if publish.confirm else 1,
         )
 

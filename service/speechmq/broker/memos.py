@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import msgspec
-from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp import commands as spec
 
 from ..errors import BrokerLost
 from ..session.memo import Memo
 from ..telemetry.logs import describe, get_logger
+from .channel import Channel
+from .identity import foreign
 from .plane import DataPlane, translated
 
 log = get_logger(__name__)
 
 
-async def write_memo(channel: AbstractChannel, queue: str, memo: Memo) -> None:
+async def write_memo(channel: Channel, queue: str, memo: Memo) -> None:
     """Takes the place of the one before; returns when it is confirmed."""
     properties = spec.Basic.Properties(
-        message_type="Memo", content_type="application/json", delivery_mode=2
+        message_type="Memo",
+        content_type="application/json",
+        user_id=channel.users.own,
+        delivery_mode=2,
     )
     with translated(f"writing {queue}"):
         await channel.basic_publish(
@@ -29,9 +33,9 @@ async def write_memo(channel: AbstractChannel, queue: str, memo: Memo) -> None:
 async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
     """The memo that a predecessor left, which stays where it is. Raises ``BrokerLost``.
 
-    One that cannot be read is logged and left out. That costs names of speakers and changes of the
-    configuration, but no word of raw audio; a stream that is a file fails without the head that it
-    held, unless it is MP3 or AAC, whose frames tell all.
+    One that cannot be read, or that no worker wrote, is logged and left out. That costs names of
+    speakers and changes of the configuration, but no word of raw audio; a stream that is a file
+    fails without the head that it held, unless it is MP3 or AAC, whose frames tell all.
     """
     try:
         async with plane.asking() as channel:
@@ -40,6 +44,10 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
                 if not isinstance(found.delivery, spec.Basic.GetOk):
                     return None
                 await channel.basic_reject(found.delivery_tag or 0, requeue=True)
+            is_ours = channel.users.wrote(found)
+        if not is_ours:
+            log.warning("memo_foreign", queue=queue, reason=foreign(found, "a memo"))
+            return None
         return Memo.decode(found.body)
     except BrokerLost as error:
         if isinstance(error.__cause__, ChannelNotFoundEntity):

@@ -23,6 +23,7 @@ from ..settings import BrokerSettings
 from ..telemetry.logs import get_logger
 from .channel import Channel
 from .gathering import Gathering
+from .identity import WorkerUsers
 
 log = get_logger(__name__)
 
@@ -61,7 +62,9 @@ async def answered(seconds: float) -> AsyncIterator[None]:
 
 
 class PlainConnection(aiormq.Connection):
-    """Answers the broker whenever it closes a channel. ``patience`` is its channels'.
+    """Answers the broker whenever it closes a channel.
+
+    ``patience`` and ``users`` are its channels'.
 
     The client drops that answer when ten frames wait to be written. The channel's next user then
     opens it a second time, for which the broker closes the connection. Without that bound what
@@ -70,8 +73,9 @@ class PlainConnection(aiormq.Connection):
 
     FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
 
-    def __init__(self, url: URL, *, patience: float) -> None:
+    def __init__(self, url: URL, *, patience: float, users: WorkerUsers) -> None:
         super().__init__(url)
+        self._users = users
         self._transport_factory = Gathering(self._transport_factory, self._take)
         self._patience = patience
         self._newest_number = 0
@@ -87,7 +91,9 @@ class PlainConnection(aiormq.Connection):
         if self.is_closed:
             raise RuntimeError(f"{self!r} is closed")
         number = self._free_number()
-        channel = Channel(self, number, confirms=confirms, patience=self._patience)
+        channel = Channel(
+            self, number, users=self._users, confirms=confirms, patience=self._patience
+        )
         self.channels[number] = channel
         await channel.open()
         return channel
@@ -244,7 +250,11 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     url = broker_url(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout):
-            connection = PlainConnection(url, patience=settings.answer_timeout)
+            connection = PlainConnection(
+                url,
+                patience=settings.answer_timeout,
+                users=WorkerUsers.of(url, settings.worker_users),
+            )
             await connection.connect()
     except (AMQPError, OSError, TimeoutError) as error:
         raise BrokerError(

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from speechmq.errors import RequestError
-from speechmq_schemas import AmqpMessage, Names
-from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, QUEUE, REASON, ROUTING_KEY
+from speechmq_schemas import AmqpMessage, Names, command_headers
+from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, HEADERS, QUEUE, REASON, ROUTING_KEY
 from speechmq_schemas.routing import START_ROUTING_KEY, is_stream_id, stream_routing_key
 
 from .captions import one_line
@@ -53,7 +53,10 @@ class DeadLetter:
 
     @property
     def own_headers(self) -> dict[str, Any]:
-        """As its publisher sent them."""
+        """As its publisher sent them; those of an older letter stand among the reasons."""
+        kept = self.headers.get(HEADERS)
+        if isinstance(kept, dict):
+            return kept
         passing = _OURS | _BROKERS
         return {name: value for name, value in self.headers.items() if name not in passing}
 
@@ -98,7 +101,7 @@ class DeadLetter:
             routing_key=key,
             type=self.type,
             body=self.body,
-            headers=self.own_headers,
+            headers=command_headers(self.own_headers),
             content_type=self.content_type or "",
             correlation_id=self.correlation_id,
         )

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from speechmq.broker.event_publisher import EventPublisher
+from speechmq.broker.identity import WorkerUsers
 from speechmq.session.checkpoint import Checkpoint
 from speechmq.session.events import EndOfUtterance, FinalTranscript
 from speechmq.session.outputs import Publish
@@ -18,6 +19,7 @@ class UnconfirmedChannel:
     """Notes what is published, and confirms nothing before ``confirm``."""
 
     def __init__(self) -> None:
+        self.users = WorkerUsers("worker")
         self.published: list[tuple[str, str, bool]] = []
         self.confirm = asyncio.Event()
 
