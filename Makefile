@@ -31,8 +31,8 @@ test-rabbitmq4: setup ## the same, on RabbitMQ 4 in a container (Docker)
 	@scripts/without-secrets $(BIN)/python -m tests.support.with_broker_container $(PYTEST) $(BROKER_TESTS)
 
 coverage: setup ## every branch of the session core, by its own tests
-	@$(BIN)/pytest tests/unit/service/session -n $(WORKERS) --dist worksteal -q \
-	  --cov=speechmq.session --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+	@$(BIN)/pytest tests/unit/service/core -n $(WORKERS) --dist worksteal -q \
+	  --cov=speechmq.core --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 
 conformance: setup ## check what the emulator says against the API's description: ASYNCAPI=path
 	@scripts/without-secrets $(PYTEST) tests/protocol/emulator

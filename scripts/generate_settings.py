@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from speechmq.settings import Settings
-from speechmq.upstream_settings import CredentialSettings, UpstreamSettings
+from speechmq.settings.upstream import CredentialSettings, UpstreamSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 CREDENTIALS = UpstreamSettings.model_fields["credentials"].annotation

@@ -19,7 +19,7 @@ from aiormq.abc import AbstractChannel
 from bench.aside import broker
 from tests.support.broker import BrokerAddress, new_namespace
 
-from speechmq.broker.stream_queue import delete_queues
+from speechmq.broker.stream.stream_queue import delete_queues
 from speechmq.broker.topology import QueueType, bind, declare, declare_queue, per_stream, shared
 from speechmq_schemas import Names
 

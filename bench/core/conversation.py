@@ -17,9 +17,9 @@ from tests.support.streams import (
     words,
 )
 
-from speechmq.session.inputs import ConnectionLost, Input, Published
-from speechmq.session.outputs import Output, SendAudio
-from speechmq.upstream.messages import FinalReceived, Metadata, PartialReceived
+from speechmq.core.values.inputs import ConnectionLost, Input, Published
+from speechmq.core.values.outputs import Output, SendAudio
+from speechmq.speechmatics.messages import FinalReceived, Metadata, PartialReceived
 
 CONFIRMED_EVERY, PARTIAL_EVERY, FINAL_EVERY = 100, 500, 1500
 """Milliseconds."""

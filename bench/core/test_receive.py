@@ -1,11 +1,11 @@
-"""How long the session core takes for each kind of input: a report, which asserts nothing."""
+"""How long the core takes for each kind of input: a report, which asserts nothing."""
 
 import pytest
 from bench.core.conversation import Conversation
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from speechmq.session.inputs import ChunkDelivered, Input, Published
-from speechmq.upstream.messages import AudioAdded, FinalReceived, PartialReceived
+from speechmq.core.values.inputs import ChunkDelivered, Input, Published
+from speechmq.speechmatics.messages import AudioAdded, FinalReceived, PartialReceived
 
 ROUNDS = 1000
 

@@ -22,7 +22,7 @@ from bench.speed.dialects import DIALECTS, Dialect, Letter
 from bench.speed.figures import Lags
 from bench.speed.pacing import Load, turns
 
-from speechmq.broker import framing
+from speechmq.broker.amqp import framing
 
 START_WITHIN = 120.0
 END_WITHIN = 120.0

@@ -160,7 +160,7 @@ def worker(
 ) -> None:
     """Serve streams until SIGTERM. Settings are environment variables: see --check."""
     # Everything that a worker needs takes a second to import; the other commands don't need it.
-    from speechmq.app import check_settings, run_worker  # noqa: PLC0415
+    from speechmq.worker.app import check_settings, run_worker  # noqa: PLC0415
 
     with told():
         code = check_settings() if check else run_worker()

@@ -8,8 +8,8 @@ import pytest
 from tests.support.broker import Namespace
 
 from speechmq.broker import topology
-from speechmq.broker.consumers import ConsumerWatch
-from speechmq.broker.plane import open_plane
+from speechmq.broker.amqp.plane import open_plane
+from speechmq.broker.control.consumers import ConsumerWatch
 from speechmq.errors import BrokerLost
 from speechmq.settings import BrokerSettings
 from speechmq_schemas import Names

@@ -13,10 +13,10 @@ from aiormq.abc import AbstractChannel
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import TcpProxy, proxying, through
 
-from speechmq.broker.admission import Admission
-from speechmq.broker.control import ControlPlane
-from speechmq.broker.early import EarlyAudio
-from speechmq.broker.plane import open_plane
+from speechmq.broker.amqp.plane import open_plane
+from speechmq.broker.control.admission import Admission
+from speechmq.broker.control.control import ControlPlane
+from speechmq.broker.control.early import EarlyAudio
 from speechmq.broker.topology import declare, topologies
 from speechmq.errors import BrokerLost
 from speechmq.settings import BrokerSettings, Settings

@@ -19,16 +19,16 @@ from tests.support.raw_messages import publish_raw
 from tests.support.speaker import Speaker, said, speaking, start_of
 from tests.support.worker import running_worker
 
-from speechmq import app
-from speechmq.broker import admission as admission_module
 from speechmq.broker import dead_letters, topology
-from speechmq.broker.admission import Admission
-from speechmq.broker.claims import Claims, publish_claim
-from speechmq.broker.plane import DataPlane, open_plane
-from speechmq.broker.seats import seats_of
+from speechmq.broker.amqp.plane import DataPlane, open_plane
+from speechmq.broker.control import admission as admission_module
+from speechmq.broker.control.admission import Admission
+from speechmq.broker.control.claims import Claims, publish_claim
+from speechmq.broker.control.seats import seats_of
 from speechmq.errors import BrokerError
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
+from speechmq.worker import app
 from speechmq_emulator.server import serve
 from speechmq_schemas import AmqpMessage, AudioChunk, Names, StreamEnded, from_command
 

@@ -13,7 +13,7 @@ from tests.support.command_line import run_speechmq, speechmq
 from tests.support.received_events import came, ended, final, partial
 from tests.support.scripted_worker import scripted_worker
 
-from speechmq.broker.plane import open_plane
+from speechmq.broker.amqp.plane import open_plane
 from speechmq.broker.topology import declare, transcript_log
 from speechmq.commandline.connection import connected
 from speechmq.commandline.received import Received

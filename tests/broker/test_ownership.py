@@ -16,8 +16,8 @@ from tests.support.owners import NAMES, ByHand, RunningManager, by_hand, running
 from tests.support.relay import relaying
 from tests.support.speaker import Speaker, said, speaking
 
-from speechmq.broker.ownership import disown, own
-from speechmq.broker.plane import open_plane
+from speechmq.broker.amqp.plane import open_plane
+from speechmq.broker.stream.ownership import disown, own
 from speechmq.errors import BrokerError, StreamOwned
 from speechmq.settings import BrokerSettings
 from speechmq.telemetry.trace_context import context_of
@@ -209,7 +209,7 @@ async def test_id_that_is_used_again_while_its_worker_clears_up_behind_the_last_
         await may_leave.wait()
         await disown(*about)
 
-    monkeypatch.setattr("speechmq.tenure.disown", disown_late)
+    monkeypatch.setattr("speechmq.worker.tenure.disown", disown_late)
     async with (
         stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url) as worker,
@@ -473,7 +473,7 @@ async def test_lock_that_cannot_be_let_go_ends_the_connection_that_holds_it(
         await hand.admit("s")
         async with running_manager(namespace.url, upstream.url) as manager:
             await until(lambda: running(manager, "s"))
-            monkeypatch.setattr("speechmq.tenure.disown", no_answer)
+            monkeypatch.setattr("speechmq.worker.tenure.disown", no_answer)
             await manager.manager.drain("enough")
             await asyncio.wait([manager.task], timeout=10)
             with pytest.raises(ExceptionGroup):

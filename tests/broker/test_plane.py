@@ -15,8 +15,8 @@ from pamqp.common import FieldValue
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import proxying, through
 
-from speechmq.broker.framing import BufferedReceiver
-from speechmq.broker.plane import DataPlane, close_quietly, open_plane
+from speechmq.broker.amqp.framing import BufferedReceiver
+from speechmq.broker.amqp.plane import DataPlane, close_quietly, open_plane
 from speechmq.settings import BrokerSettings
 
 STREAMS = 40

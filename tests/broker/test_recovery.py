@@ -14,8 +14,8 @@ from tests.support.broker import Namespace
 from tests.support.owners import NAMES, ByHand, RunningManager, by_hand, running_manager
 from tests.support.speaker import BLOCK_SECONDS, RATE, Ears, Speaker, said, speaking
 
-from speechmq.broker.checkpoints import Series, write_checkpoint
-from speechmq.session.checkpoint import Checkpoint
+from speechmq.broker.stream.checkpoints import Series, write_checkpoint
+from speechmq.core.values.checkpoint import Checkpoint
 from speechmq_emulator.faults import FaultBook
 from speechmq_emulator.ledger import Spoken, encode
 from speechmq_emulator.protocol.limits import Limits

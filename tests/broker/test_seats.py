@@ -18,9 +18,9 @@ from tests.support.worker import running_worker
 from yarl import URL
 
 from speechmq.broker import topology
-from speechmq.broker.admission import Admission
-from speechmq.broker.plane import DataPlane, open_plane
-from speechmq.broker.seats import Seats, seats_of
+from speechmq.broker.amqp.plane import DataPlane, open_plane
+from speechmq.broker.control.admission import Admission
+from speechmq.broker.control.seats import Seats, seats_of
 from speechmq.settings import BrokerSettings, Settings
 from speechmq_emulator.server import serve
 from speechmq_schemas import (

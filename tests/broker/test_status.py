@@ -15,8 +15,8 @@ from tests.support.command_line import run_speechmq
 from tests.support.speaker import speaking
 from tests.support.worker import running_worker
 
-from speechmq.broker.plane import open_plane
-from speechmq.broker.status import Ownership, StatusDesk
+from speechmq.broker.amqp.plane import open_plane
+from speechmq.broker.control.status import Ownership, StatusDesk
 from speechmq.broker.topology import declare, shared
 from speechmq.settings import BrokerSettings
 from speechmq_emulator.server import serve

@@ -7,11 +7,11 @@ from tests.support.broker import Namespace
 from tests.support.owners import NAMES, by_hand
 from tests.support.speaker import Heard, speaking
 
-from speechmq.broker.checkpoints import take_over
-from speechmq.broker.event_publisher import EventPublisher
-from speechmq.session import events
-from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.outputs import Publish
+from speechmq.broker.stream.checkpoints import take_over
+from speechmq.broker.stream.event_publisher import EventPublisher
+from speechmq.core.values import events
+from speechmq.core.values.checkpoint import Checkpoint
+from speechmq.core.values.outputs import Publish
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from speechmq.app import run_worker
-from speechmq.session.stream import Stream
-from speechmq.upstream.messages import AudioAdded
+from speechmq.core.stream import Stream
+from speechmq.speechmatics.messages import AudioAdded
+from speechmq.worker.app import run_worker
 
 _on_audio_added = Stream._RECEIVERS[AudioAdded]
 

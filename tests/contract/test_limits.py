@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from speechmq.broker import control, dead_letters, status, tolerance
-from speechmq.runner import MAX_UNPUBLISHED
+from speechmq.broker import dead_letters
+from speechmq.broker.amqp import tolerance
+from speechmq.broker.control import control, status
 from speechmq.settings import Settings
+from speechmq.speechmatics.messages import LONGEST
 from speechmq.telemetry import trace_context
-from speechmq.upstream.messages import LONGEST
+from speechmq.worker.runner import MAX_UNPUBLISHED
 from speechmq_schemas.amqp import MAX_COMMAND_BODY
 
 PAGE = (Path(__file__).parents[2] / "docs/limits.md").read_text()

@@ -12,12 +12,12 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from speechmq.broker.plane import open_plane
+from speechmq.broker.amqp.plane import open_plane
 from speechmq.errors import BrokerError, UpstreamUnreachable
 from speechmq.settings import BrokerSettings
+from speechmq.settings.upstream import UpstreamSettings
 from speechmq.upstream.connection import Dialling, open_connection
 from speechmq.upstream.network import Network
-from speechmq.upstream_settings import UpstreamSettings
 from speechmq_emulator.server import serve
 
 KEY = SecretStr("dev")

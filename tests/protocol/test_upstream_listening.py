@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from speechmq.errors import UpstreamLost
+from speechmq.settings.upstream import UpstreamSettings
+from speechmq.speechmatics.messages import AudioAdded, MalformedMessage
 from speechmq.upstream.connection import Connection, Message
-from speechmq.upstream.messages import AudioAdded, MalformedMessage
 from speechmq.upstream.service import Upstream
-from speechmq.upstream_settings import UpstreamSettings
 
 COUNT = 40
 SECONDS = 20.0

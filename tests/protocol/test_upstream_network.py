@@ -18,15 +18,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 
 from speechmq.errors import HandshakeRefused, KeyRefused, KeyUnavailable, UpstreamUnreachable
-from speechmq.upstream.connection import Connection
-from speechmq.upstream.messages import (
+from speechmq.settings.upstream import UpstreamSettings
+from speechmq.speechmatics.messages import (
     InfoReceived,
     RecognitionStarted,
     UnknownReceived,
     start_recognition,
 )
+from speechmq.upstream.connection import Connection
 from speechmq.upstream.service import Access, Upstream
-from speechmq.upstream_settings import UpstreamSettings
 from speechmq_emulator.server import Emulator, serve
 
 KEY = "hush-key"

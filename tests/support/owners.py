@@ -14,15 +14,15 @@ from tests.support.relay import Relay, relaying
 from tests.support.speaker import start_of
 
 from speechmq.broker import topology
-from speechmq.broker.channel import Channel
-from speechmq.broker.claims import Claims, publish_claim
-from speechmq.broker.plane import DataPlane, open_plane
-from speechmq.broker.replies import Answers
-from speechmq.broker.status import worker_name
+from speechmq.broker.amqp.channel import Channel
+from speechmq.broker.amqp.plane import DataPlane, open_plane
+from speechmq.broker.control.claims import Claims, publish_claim
+from speechmq.broker.control.replies import Answers
+from speechmq.broker.control.status import worker_name
 from speechmq.broker.topology import StreamTopology
-from speechmq.manager import Manager
 from speechmq.settings import BrokerSettings, Settings
 from speechmq.upstream.service import Upstream
+from speechmq.worker.manager import Manager
 from speechmq_schemas import Names, StartStream
 
 NAMES = Names()

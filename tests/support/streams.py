@@ -1,4 +1,4 @@
-"""Builders for the session core's tests: a stream of 8 kHz mu-law, 100 ms a chunk."""
+"""Builders for the core's tests: a stream of 8 kHz mu-law, 100 ms a chunk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from speechmq.session import events
-from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.commands import Command
-from speechmq.session.inputs import (
+from speechmq.core.stream import Stream
+from speechmq.core.values import events
+from speechmq.core.values.checkpoint import Checkpoint
+from speechmq.core.values.commands import Command
+from speechmq.core.values.inputs import (
     ChunkDelivered,
     CommandDelivered,
     ConnectionOpened,
@@ -18,11 +19,10 @@ from speechmq.session.inputs import (
     EndDelivered,
     Input,
 )
-from speechmq.session.memo import Memo
-from speechmq.session.outputs import Output, Publish, SendAudio, StartRecognition
-from speechmq.session.spec import Limits, StreamSpec
-from speechmq.session.stream import Stream
-from speechmq.upstream.messages import (
+from speechmq.core.values.memo import Memo
+from speechmq.core.values.outputs import Output, Publish, SendAudio, StartRecognition
+from speechmq.core.values.spec import Limits, StreamSpec
+from speechmq.speechmatics.messages import (
     AudioAdded,
     FinalReceived,
     Metadata,

@@ -1,1 +1,1 @@
-"""RabbitMQ: topology as data, admission and early audio (control), claims and streams (data)."""
+"""RabbitMQ: the client, what a worker does for all streams, and the queues of one stream."""

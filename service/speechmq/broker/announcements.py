@@ -14,8 +14,8 @@ from speechmq_schemas import Names, from_event
 from speechmq_schemas.events import Event
 
 from ..telemetry.logs import get_logger
-from .channel import Channel
-from .plane import translated
+from .amqp.channel import Channel
+from .amqp.plane import translated
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from speechmq.broker import tolerance
+from speechmq.broker.amqp import tolerance
 from speechmq_schemas import Names
 
 from .connection import connected

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from ..session.states import State
+from ..core.states import State
 from .codes import Codes
 from .histograms import Histograms
 from .reading import CLAIMED

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from speechmq_schemas import ContractError
 
-from ..session.checkpoint import Checkpoint
-from ..session.events import StreamEnded
-from ..session.outputs import DeadLetter, Output, Publish
-from ..session.stream import Stream
+from ..core.stream import Stream
+from ..core.values.checkpoint import Checkpoint
+from ..core.values.events import StreamEnded
+from ..core.values.outputs import DeadLetter, Output, Publish
 from .logs import get_logger
 from .reading import CLAIMED, Deliveries, Gauge, Reading
 from .stream_log import StreamLog

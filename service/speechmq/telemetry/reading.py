@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..session.checkpoint import Checkpoint
-from ..session.events import Label
-from ..session.stream import Stream
+from ..core.stream import Stream
+from ..core.values.checkpoint import Checkpoint
+from ..core.values.events import Label
 from .age import UnsettledAge
 
 CLAIMED = "claimed"
-"""The state of a stream that is owned, and whose session core is not made yet."""
+"""The state of a stream that is owned, and whose core is not made yet."""
 
 
 class Deliveries(Protocol):

@@ -6,8 +6,8 @@ from typing import Any
 
 from structlog.stdlib import BoundLogger
 
-from ..session import events
-from ..session.events import Event, FinalTranscript, PartialTranscript
+from ..core.values import events
+from ..core.values.events import Event, FinalTranscript, PartialTranscript
 from .logs import get_logger
 
 log = get_logger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..session import events
-from ..session.events import Event, FinalTranscript
-from ..session.outputs import Output, Publish
-from ..session.stream import Stream
+from ..core.stream import Stream
+from ..core.values import events
+from ..core.values.events import Event, FinalTranscript
+from ..core.values.outputs import Output, Publish
 from .reading import received_until
 from .stream_log import TRANSCRIPTS
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from ..session import events, outputs
-from ..session.events import Event, FinalTranscript, FinalTranslation, PartialTranscript
-from ..session.outputs import Output, Publish
-from ..session.states import State
-from ..session.stream import Stream
+from ..core.states import State
+from ..core.stream import Stream
+from ..core.values import events, outputs
+from ..core.values.events import Event, FinalTranscript, FinalTranslation, PartialTranscript
+from ..core.values.outputs import Output, Publish
 from .reading import Deliveries, received_until
 from .spans import Place, Span
 from .stream_log import TRANSCRIPTS

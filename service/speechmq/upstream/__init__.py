@@ -1,1 +1,1 @@
-"""The Speechmatics Realtime client: wire messages, and a connection that carries them."""
+"""The Speechmatics Realtime client: the connection, its accounts and keys."""

@@ -1,6 +1,6 @@
 """A WebSocket connection to the upstream: bytes out, messages in, errors translated.
 
-Decides nothing: when to connect, what to send and when to give up is the session core's.
+Decides nothing: when to connect, what to send and when to give up is the core's.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from websockets.protocol import Event
 from yarl import URL
 
 from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
-from ..upstream_settings import UpstreamSettings
-from .messages import MalformedMessage, Received, UnknownReceived, decode
+from ..settings.upstream import UpstreamSettings
+from ..speechmatics.messages import MalformedMessage, Received, UnknownReceived, decode
+from ..speechmatics.regions import shown
 from .network import PROXY_SETTING, PROXY_UNUSABLE, Network
-from .regions import shown
 
 ABNORMAL_CLOSURE = 1006
 

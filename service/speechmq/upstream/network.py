@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from websockets.proxy import Proxy, get_proxy, parse_proxy
 from websockets.uri import parse_uri
 
-from ..upstream_settings import DIRECT, UpstreamSettings
+from ..settings.upstream import DIRECT, UpstreamSettings
 
 PROXY_SETTING = "SPEECHMQ_UPSTREAM__PROXY"
 # The libraries' own words hold the proxy's password.

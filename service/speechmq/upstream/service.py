@@ -19,14 +19,14 @@ from speechmq_schemas import (
 )
 
 from ..errors import UNAUTHORISED, HandshakeRefused
-from ..upstream_settings import DEFAULT_CREDENTIAL, CredentialSettings, UpstreamSettings, variable
+from ..settings.upstream import DEFAULT_CREDENTIAL, CredentialSettings, UpstreamSettings, variable
+from ..speechmatics.messages import ErrorReceived, InfoReceived, RecognitionStarted
+from ..speechmatics.regions import address_of, shown
 from .account import Account
 from .connection import Connection, Dialling, Message, open_connection
 from .keys import Keys, OwnKey, TemporaryKeys
 from .management import ManagementApi
-from .messages import ErrorReceived, InfoReceived, RecognitionStarted
 from .network import Network
-from .regions import address_of, shown
 
 
 class Credential:

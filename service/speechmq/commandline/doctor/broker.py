@@ -18,7 +18,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
-from speechmq.broker.plane import disconnect
+from speechmq.broker.amqp.plane import disconnect
 from speechmq.commandline.connection import address
 from speechmq.errors import RequestError
 from speechmq.settings import BrokerSettings

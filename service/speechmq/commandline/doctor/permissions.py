@@ -21,7 +21,7 @@ from aiormq.exceptions import (
 from pamqp import commands as spec
 from pamqp.common import FieldValue
 
-from speechmq.broker.plane import translated
+from speechmq.broker.amqp.plane import translated
 from speechmq.broker.topology import Topology, merged, topologies
 from speechmq.errors import BrokerError
 from speechmq.settings import BrokerSettings

@@ -20,8 +20,8 @@ from speechmq.errors import (
     UpstreamLost,
     UpstreamUnreachable,
 )
-from speechmq.upstream.connection import Connection, open_connection
-from speechmq.upstream.messages import (
+from speechmq.settings.upstream import DEFAULT_CREDENTIAL, UpstreamSettings, variable
+from speechmq.speechmatics.messages import (
     ErrorReceived,
     InfoReceived,
     RecognitionStarted,
@@ -29,10 +29,10 @@ from speechmq.upstream.messages import (
     end_of_stream,
     start_recognition,
 )
+from speechmq.speechmatics.regions import shown
+from speechmq.upstream.connection import Connection, open_connection
 from speechmq.upstream.network import PROXY_SETTING, PROXY_UNUSABLE
-from speechmq.upstream.regions import shown
 from speechmq.upstream.service import Access, Upstream
-from speechmq.upstream_settings import DEFAULT_CREDENTIAL, UpstreamSettings, variable
 
 from .finding import Finding, Verdict, clock_finding, failed, ok, unknown, warning
 from .network import network_findings, tls_reason

@@ -20,8 +20,8 @@ from speechmq.commandline.doctor.upstream import (
     session_finding,
 )
 from speechmq.errors import HandshakeRefused, UpstreamUnreachable
-from speechmq.upstream.messages import InfoReceived
-from speechmq.upstream.regions import shown
+from speechmq.speechmatics.messages import InfoReceived
+from speechmq.speechmatics.regions import shown
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 

@@ -1,9 +1,9 @@
 from datetime import UTC, datetime
 
-from speechmq.broker.status import TOLD_AS, Ownership
+from speechmq.broker.control.status import TOLD_AS, Ownership
 from speechmq.commandline.status import STATES, lines_of
-from speechmq.session.states import State
-from speechmq.session.status import Status
+from speechmq.core.states import State
+from speechmq.core.status import Status
 from speechmq_schemas import RequestFailed, StreamStatus
 
 SINCE = datetime(2026, 11, 22, 16, 0, 12, tzinfo=UTC)

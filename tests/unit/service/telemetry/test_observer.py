@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from speechmq.session.events import EndOfUtterance
-from speechmq.session.outputs import Publish
+from speechmq.core.values.events import EndOfUtterance
+from speechmq.core.values.outputs import Publish
 from speechmq.telemetry.observer import StreamObserver
 
 PUBLISH = Publish(EndOfUtterance("s", 1.0, 1.0), 2)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from tests.support.deliveries import Nothing
 from tests.support.streams import added, chunk, end, final, new_stream, started_stream
 
-from speechmq.session.checkpoint import Checkpoint
-from speechmq.session.checkpoint import Totals as Counted
-from speechmq.session.inputs import ConnectionLost, ConnectionOpened, DeadlinePassed
-from speechmq.session.stream import Stream
+from speechmq.core.stream import Stream
+from speechmq.core.values.checkpoint import Checkpoint
+from speechmq.core.values.checkpoint import Totals as Counted
+from speechmq.core.values.inputs import ConnectionLost, ConnectionOpened, DeadlinePassed
+from speechmq.speechmatics.messages import RecognitionStarted, TranscriptEnded
 from speechmq.telemetry.observer import Observer
 from speechmq.telemetry.reading import Gauge, Reading
 from speechmq.telemetry.snapshot import Snapshot, sum_up
 from speechmq.telemetry.totals import Totals
-from speechmq.upstream.messages import RecognitionStarted, TranscriptEnded
 
 
 def read(stream: Stream) -> Reading:

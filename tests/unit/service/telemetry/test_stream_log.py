@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from tests.support.deliveries import Nothing
 from tests.support.streams import new_stream
 
-from speechmq.session import events
-from speechmq.session.outputs import DeadLetter, Finish, Outcome, Publish
+from speechmq.core.values import events
+from speechmq.core.values.outputs import DeadLetter, Finish, Outcome, Publish
 from speechmq.telemetry.observer import Observer
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -8,8 +8,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.support.streams import EMPTY, chunk, started_stream
 
-from speechmq.session import events
-from speechmq.session.outputs import Publish
+from speechmq.core.values import events
+from speechmq.core.values.outputs import Publish
 from speechmq.telemetry.histograms import Histograms
 from speechmq.telemetry.instruments import Instruments
 from speechmq.telemetry.snapshot import Snapshot

@@ -15,21 +15,16 @@ from opentelemetry.trace import SpanKind
 from tests.support.deliveries import Held
 from tests.support.streams import EMPTY, added, chunk, final, partial, started_stream
 
-from speechmq.session import events
-from speechmq.session.inputs import (
-    ConnectionLost,
-    ConnectionOpened,
-    DeadlinePassed,
-    Input,
-)
-from speechmq.session.outputs import OpenConnection, OpenStandby, Publish
-from speechmq.session.stream import Stream
+from speechmq.core.stream import Stream
+from speechmq.core.values import events
+from speechmq.core.values.inputs import ConnectionLost, ConnectionOpened, DeadlinePassed, Input
+from speechmq.core.values.outputs import OpenConnection, OpenStandby, Publish
 from speechmq.settings import Settings
+from speechmq.speechmatics.messages import Metadata, RecognitionStarted, UtteranceEnded
 from speechmq.telemetry.observer import Observer
 from speechmq.telemetry.stream_trace import MOST_LINKS
 from speechmq.telemetry.trace_context import context_of, trace_id_of
 from speechmq.telemetry.tracing import Tracing
-from speechmq.upstream.messages import Metadata, RecognitionStarted, UtteranceEnded
 from speechmq_schemas import ContractError
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

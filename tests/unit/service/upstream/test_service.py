@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from speechmq.errors import AccountFull
+from speechmq.settings.upstream import UpstreamSettings
+from speechmq.speechmatics.messages import ErrorReceived, InfoReceived, RecognitionStarted
 from speechmq.upstream.account import Account
-from speechmq.upstream.messages import ErrorReceived, InfoReceived, RecognitionStarted
 from speechmq.upstream.service import Access, Seat, Upstream
-from speechmq.upstream_settings import UpstreamSettings
 from speechmq_schemas import (
     ContractError,
     CreateTemporaryKey,

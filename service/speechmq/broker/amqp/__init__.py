@@ -1,0 +1,1 @@
+"""The AMQP client: connections, channels, frames and fields. Knows nothing of streams."""

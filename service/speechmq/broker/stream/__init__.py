@@ -1,0 +1,1 @@
+"""The queues of one stream: its audio, its state, its events."""

@@ -1,0 +1,35 @@
+"""Streams that cannot go on in any worker: what is lost of one, its last word, and the end of what
+it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from speechmq_schemas import Names, StreamFailed
+
+from ..amqp.plane import DataPlane
+from ..announcements import announce
+from .stream_queue import delete_queues
+
+
+async def lost_of(plane: DataPlane, names: Names, stream_id: str) -> str | None:
+    """``queue`` or ``state``, which a live stream has both; none when the stream is over.
+
+    A stream's own queue goes before its state: at the end, where the last owner deletes both,
+    and when nobody looks after them. Raises ``BrokerLost``.
+    """
+    has_queue = await plane.queue_exists(names.stream(stream_id)) is not None
+    has_state = await plane.queue_exists(names.state(stream_id)) is not None
+    if not has_queue and not has_state:
+        return None
+    return "state" if has_queue else "queue"
+
+
+async def fail_stream(
+    plane: DataPlane, names: Names, failed: StreamFailed, *, epoch: int, headers: Mapping[str, str]
+) -> None:
+    """Tells of it, and deletes the stream's queues then. Raises ``BrokerLost``."""
+    async with plane.asking(confirms=True) as channel:
+        await announce(channel, names, failed, epoch=epoch, headers=headers)
+    async with plane.asking() as channel:
+        await delete_queues(channel, names, failed.stream_id)

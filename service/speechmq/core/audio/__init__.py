@@ -1,0 +1,1 @@
+"""From deliveries to audio in place: order, gaps, decoding, and what may be acknowledged."""

@@ -1,0 +1,319 @@
+"""From deliveries to audio in place: order, gaps, positions, and which deliveries are done with.
+
+Owns everything between the broker's queue and the timeline. Decides nothing about upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from ...errors import UndecodableAudio
+from ...media.packets import Head
+from ..values.checkpoint import Checkpoint, Entry, Gap
+from ..values.commands import ChangeConfig, CloseChannel, Overrides, TellSpeakers
+from ..values.inputs import ChunkDelivered, CommandDelivered, EndDelivered
+from ..values.memo import Memo
+from ..values.spec import Limits, StreamSpec, Track
+from .channels import Channels, Fault
+from .decoding import Decoder, Decoding
+from .order import Order, Place, Sequenced
+from .refusals import Damage, End, Refusal, after_end
+from .rules import Rules
+from .settlement import Settlement
+from .timeline import Piece, Timeline
+
+# Samples, in seconds, that are decoded before other streams have their turn.
+DECODED_AT_ONCE = 0.25
+
+
+class Intake:
+    """The stream as its publisher sends it.
+
+    ``tells_speakers_from`` is the message that asked for the speakers at the end, if there was one.
+    ``has_news`` says that a successor has to know of something that is in no memo yet. Of a stream
+    that is a file, ``decoder`` makes samples, and ``undecodable`` says why there will be no more.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        checkpoint: Checkpoint,
+        memo: Memo,
+        decoder: Decoder | None = None,
+    ) -> None:
+        self._spec = spec
+        self._limits = limits
+        self._first_seq = checkpoint.next_seq
+        self._known_gaps: dict[int, list[Gap]] = {}
+        for gap in checkpoint.gaps:
+            self._known_gaps.setdefault(gap.first_seq, []).append(gap)
+        self._frame_bytes = spec.frame_bytes
+        self._typical_samples = 0
+        self.order = Order(checkpoint.next_seq, checkpoint.gaps)
+        self.timeline = Timeline({track: checkpoint.mark(track).position for track in spec.tracks})
+        self.channels = Channels(spec, checkpoint)
+        self._rules = Rules(spec, limits, self.channels)
+        self.settlement = Settlement()
+        self.chunks = checkpoint.totals.chunks
+        self.duplicates = checkpoint.totals.duplicates
+        self.gap_samples = checkpoint.totals.gap_samples
+        self.end: End | None = None
+        self.overrides = Overrides(memo.overrides)
+        self.tells_speakers_from = memo.tells_speakers_from
+        self.has_news = False
+        self.undecodable: str | None = None
+        self._decoding: Decoding | None = None
+        self._let_go = 0
+        self._ending: End | None = None
+        if decoder is not None:
+            step = spec.samples(DECODED_AT_ONCE)
+            self._decoding = Decoding(decoder, self.timeline, spec.sample_bytes, step)
+        self._place_known_gaps()
+
+    def offer(self, delivery: Sequenced) -> Place:
+        """Takes one delivery in. Repeats are settled here; what else does not fit is the caller's.
+
+        What a predecessor saw covered may be delivered once more, which is no publisher's mistake.
+        """
+        self.settlement.opened(delivery.tag)
+        if self.end is not None and delivery.seq > self.end.last_seq:
+            return Place.AFTER_END
+        if delivery.seq - self.order.expected > self._limits.max_missing:
+            return Place.TOO_FAR
+        place = self.order.offer(delivery)
+        if place in (Place.DUPLICATE, Place.LATE):
+            self.settlement.close(delivery.tag)
+            if delivery.seq >= self._first_seq:
+                self.duplicates += 1
+        return place
+
+    def place_ready(self) -> Iterator[Refusal | Damage]:
+        """Puts in place what is in order, including the gaps that a predecessor declared.
+
+        Each refusal is to be told before the next step: a checkpoint that is published meanwhile
+        must not know of a gap that nobody has been told of. Of what has to be decoded only a little
+        is placed at once; ``is_decoding`` tells that there is more.
+        """
+        while True:
+            if self._decoding is not None and self._decoding.is_busy:
+                yield from self._decode(self._decoding)
+                if self._decoding.is_busy:
+                    return
+            self._place_known_gaps()
+            delivery = self.order.take()
+            if delivery is None:
+                return
+            if isinstance(delivery, EndDelivered):
+                yield from self._end(End(delivery.seq, resume_seq=delivery.seq))
+            elif refusal := self._place_one(delivery):
+                yield refusal
+
+    def _place_one(self, delivery: ChunkDelivered | CommandDelivered) -> Refusal | None:
+        if isinstance(delivery, CommandDelivered):
+            return self._place_command(delivery)
+        if self._decoding is not None:
+            return self._begin_to_decode(self._decoding, delivery)
+        return self._place(delivery)
+
+    # -- audio that has to be decoded ------------------------------------------------------------
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the stream is a file."""
+        return self._decoding is not None
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a message is there of which not all is in place."""
+        return self._decoding is not None and self._decoding.is_busy
+
+    @property
+    def head(self) -> Head | None:
+        return self._decoding.head if self._decoding is not None else None
+
+    @property
+    def may_decode(self) -> bool:
+        """Whether there is something to decode, and less ahead of what was sent than may be under
+        way: a chunk may decode to any amount of samples."""
+        decoding = self._decoding
+        return (
+            decoding is not None
+            and decoding.is_busy
+            and self.undecodable is None
+            and decoding.ahead < self._spec.samples(self._limits.window)
+        )
+
+    def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
+        fault = self.channels.fault_of(delivery)
+        if fault is not None:
+            return self._refuse(
+                msgspec.structs.replace(delivery, channel=None), self._mean_samples, *fault
+            )
+        if fault := self._rules.fault_of_size(delivery):
+            return self._refuse(delivery, self._mean_samples, *fault)
+        decoding.begin(delivery)
+        return None
+
+    def _decode(self, decoding: Decoding) -> Iterator[Refusal | Damage]:
+        """Goes on with the message that is being decoded."""
+        if not self.may_decode:
+            return
+        knew = decoding.head
+        try:
+            is_done = decoding.go_on()
+        except UndecodableAudio as error:
+            self.undecodable = f"the file cannot be decoded: {error}"
+            return
+        self.has_news = self.has_news or decoding.head != knew
+        damage = decoding.take_damage()
+        if damage is not None:
+            yield Damage(f"up to {self._spec.seconds(decoding.position)} s: {damage}")
+        if is_done and self._ending is not None:
+            yield from self._end_with(self._ending)
+        elif is_done:
+            self.chunks += 1
+
+    @property
+    def _mean_samples(self) -> int:
+        """What a chunk of a file was decoded to so far, on average."""
+        chunks = self.chunks
+        position = self._decoding.position if self._decoding is not None else 0
+        return (position - self.gap_samples) // chunks if chunks else 0
+
+    def let_go_before(self, seq: int) -> None:
+        """A successor that begins with an earlier message must not be counted on any more."""
+        self._let_go = seq
+
+    # -- raw audio, commands, gaps ---------------------------------------------------------------
+
+    def _place_known_gaps(self) -> None:
+        """As long as they were, wherever they now begin."""
+        while known := self._known_gaps.pop(self.order.expected, None):
+            for gap in known:
+                start = self.timeline.tracks[gap.track].position
+                self._place_gap(replace(gap, start=start, end=start + gap.end - gap.start))
+
+    def end_here(self) -> None:
+        """The publisher has vanished: the stream ends without a message that says so."""
+        expected = self.order.expected
+        self._end(End(expected - 1, resume_seq=expected))
+
+    def _end(self, end: End) -> list[Refusal]:
+        """Of a file, what its decoder holds back comes before the end."""
+        if self._decoding is None:
+            return self._end_with(end)
+        self._ending = end
+        self._decoding.finish(end.resume_seq)
+        return []
+
+    def _end_with(self, end: End) -> list[Refusal]:
+        self.end = end
+        return [after_end(held, end) for held in self.order.drop_held()]
+
+    def _place(self, delivery: ChunkDelivered) -> Refusal | None:
+        fault = self.channels.fault_of(delivery)
+        if fault is not None:
+            return self._pass_over(delivery, fault)
+        samples = delivery.size // self._frame_bytes
+        fault = self._rules.fault_of_size(delivery) or self._rules.fault_of_samples(delivery)
+        if fault is not None:
+            return self._refuse(delivery, samples, *fault)
+        self.chunks += 1
+        self._typical_samples = samples or self._typical_samples
+        self.channels.heard(delivery.channel, delivery.seq)
+        self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
+        return None
+
+    def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
+        command = delivery.command
+        fault = self._rules.fault_of_command(command)
+        if fault is not None:
+            return self._pass_over(delivery, fault)
+        track = self.channels.newest
+        match command:
+            case ChangeConfig(config):
+                self.overrides.add(delivery.seq, config)
+                self.has_news = True
+            case TellSpeakers(final=True) if self.tells_speakers_from is None:
+                self.tells_speakers_from = delivery.seq
+                self.has_news = True
+            case CloseChannel(track):
+                self.channels.ended_at[track] = delivery.seq
+        entry = self._entry_before(delivery.seq)
+        self.timeline.place_command(delivery.seq, command, delivery.tag, track, entry=entry)
+        return None
+
+    def _pass_over(self, delivery: Sequenced, fault: Fault) -> Refusal:
+        """It has no length: a command, or a chunk of no channel, so that none is to be silent."""
+        gap = self._gap(delivery.seq, delivery.seq, 0, self._spec.tracks[0])
+        self._place_gap(replace(gap, holds_audio=isinstance(delivery, ChunkDelivered)))
+        return Refusal(delivery.tag, *fault, had_its_turn=True)
+
+    def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Refusal:
+        gap = self._gap(delivery.seq, delivery.seq, samples, delivery.channel)
+        self._place_gap(gap)
+        return Refusal(delivery.tag, code, reason, gap)
+
+    def give_up_hole(self) -> list[Gap]:
+        """Declares the messages before the earliest held one lost; they become silence."""
+        first, last = self.order.hole()
+        typical = self._mean_samples if self._decoding else self._typical_samples
+        each = typical or self._next_samples()
+        gaps = [
+            self._gap(first, last, count * each, track)
+            for track, count in self.channels.share(first, last).items()
+        ]
+        for gap in gaps:
+            self._place_gap(gap)
+        return gaps
+
+    def _next_samples(self) -> int:
+        held = self.order.next_held()
+        if self._decoding is not None:
+            return 0
+        return held.size // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
+
+    def _gap(self, first: int, last: int, samples: int, track: Track) -> Gap:
+        start = self.timeline.tracks[track].position
+        longest = self._spec.samples(self._limits.max_gap)
+        return Gap(first, last, start, start + min(samples, longest), track)
+
+    def _place_gap(self, gap: Gap) -> None:
+        if self.order.expected <= gap.last_seq:
+            self.order.give_up(gap)
+        if self._decoding is not None and gap.holds_audio:
+            self._decoding.lose(gap.last_seq - gap.first_seq + 1)
+        entry = None if gap.holds_audio else self._entry_before(gap.first_seq)
+        samples = gap.end - gap.start
+        step = self._spec.sample_rate
+        silence = self._spec.silence_byte * (step * self._frame_bytes)
+        self.timeline.place_gap(gap, silence, step, entry)
+        self.gap_samples += samples
+
+    def release(self, seq: int) -> None:
+        """Settles the deliveries before ``seq`` whose audio was sent."""
+        for tag in self.timeline.release(seq):
+            self.settlement.close(tag)
+
+    def entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
+        """Where in its file a successor begins that needs all of ``pieces``."""
+        entry = pieces[0].entry if pieces else self._entry_before(self.next_seq)
+        return None if entry is None or entry.unit.seq < self._let_go else entry
+
+    def _entry_before(self, next_seq: int) -> Entry | None:
+        return None if self._decoding is None else self._decoding.entry_before(next_seq)
+
+    @property
+    def resume_seq(self) -> int:
+        """The message with which a session that begins now would begin."""
+        first = self.timeline.first_seq
+        return self.next_seq if first is None else first
+
+    @property
+    def next_seq(self) -> int:
+        """The first message that has not had its turn."""
+        return self.order.expected if self.end is None else self.end.resume_seq

@@ -1,0 +1,1 @@
+"""One upstream session after another: what is sent, what is heard, when to try again."""

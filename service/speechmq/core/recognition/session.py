@@ -1,0 +1,271 @@
+"""One session: an upstream connection from the start of recognition to its end.
+
+Knows how much audio is under way, and where the session's zero lies on the clocks of the stream,
+which are those of all that it publishes of what it hears. Each channel is heard for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
+
+from ...media.channels import split
+from ...speechmatics.messages import (
+    FinalReceived,
+    FinalTranslationReceived,
+    MalformedMessage,
+    PartialReceived,
+    PartialTranslationReceived,
+    UtteranceEnded,
+)
+from ..audio.timeline import Timeline
+from ..record.journal import Journal
+from ..values.commands import Command
+from ..values.events import (
+    EndOfUtterance,
+    FinalTranscript,
+    FinalTranslation,
+    PartialTranscript,
+    PartialTranslation,
+    label_of,
+)
+from ..values.outputs import EndAudio, EndChannelAudio, SendAudio
+from ..values.spec import Channel, Limits, StreamSpec, Track
+from .transcript import Relabel, Relocation, end_of, last_word_end
+from .window import Window
+
+
+@dataclass(slots=True)
+class Hearing:
+    """What upstream hears of one channel in this session.
+
+    ``sounds_until`` is what earlier sessions had told of sounds; ``has_ended`` says that upstream
+    was told of its end.
+    """
+
+    window: Window
+    relocation: Relocation
+    sounds_until: float
+    has_ended: bool = False
+
+
+class Session:
+    """Begins at the earliest audio that no confirmed final covers.
+
+    ``under_way`` counts the chunks that upstream has not read yet, of all channels.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        limits: Limits,
+        timeline: Timeline,
+        *,
+        journal: Journal,
+        delimiter: str,
+        now: float,
+        relabel: Relabel | None = None,
+    ) -> None:
+        self._spec = spec
+        self._stream_id = spec.stream_id
+        self._journal = journal
+        self.since = now
+        self.under_way = 0
+        self._patience = limits.coalesce
+        # Chunks of separate channels take turns: hardly two of one follow each other.
+        is_coalesced = len(spec.tracks) == 1
+        self._enough = spec.samples(min(limits.coalesce, limits.window)) if is_coalesced else 0
+        self.held_until: float | None = None
+        self._timeline = timeline
+        self._translated: dict[str, float] = {}
+        begins = timeline.rewind()
+        self.origin = spec.seconds(min(begins.values()))
+        self._heard_in = {track: spec.channels_of(track) for track in spec.tracks}
+        self._channels = {
+            channel: Hearing(
+                Window(spec.samples(limits.window), limits.window_chunks),
+                Relocation(
+                    spec.seconds(begins[spec.track_of(channel)]),
+                    journal.said[channel].watermark,
+                    delimiter,
+                    relabel,
+                ),
+                journal.said[channel].sounds_until,
+            )
+            for channel in spec.channels
+        }
+
+    def sendable(self, now: float, *, is_last: bool) -> Iterator[SendAudio | Command]:
+        """Takes out the audio that the window has room for, and the commands in between.
+
+        Small pieces of one track are put together, up to ``coalesce``, if there is one track alone.
+        Nothing waits for more while nothing is under way, nor before a command, nor when it is the
+        last; nor longer than ``coalesce``.
+        """
+        while first := self._timeline.next_unsent:
+            pieces = [first] if first.command else self._timeline.next_audio(self._enough)
+            samples = pieces[-1].end - first.start
+            if first.command is None and not is_last and self._waits_for_more(first.track, now):
+                return
+            hearers = self._heard_in[first.track]
+            for channel in hearers:
+                if not self._channels[channel].window.has_room(samples):
+                    return
+            self._timeline.mark_sent(len(pieces))
+            if first.command is not None:
+                yield first.command
+            elif samples:
+                self.held_until = None
+                audio = first.audio
+                if len(pieces) > 1:
+                    audio = b"".join([one.audio for one in pieces])
+                for channel, part in self._parts(audio, hearers):
+                    self._channels[channel].window.send(samples)
+                    self.under_way += 1
+                    yield SendAudio(self._spec.for_upstream(part), channel)
+
+    def _parts(self, audio: bytes, hearers: tuple[Channel, ...]) -> Iterable[tuple[Channel, bytes]]:
+        """Of each of the channels."""
+        if len(hearers) == 1:
+            return ((hearers[0], audio),)
+        return zip(hearers, split(audio, len(hearers), self._spec.sample_bytes), strict=True)
+
+    def _waits_for_more(self, track: Track, now: float) -> bool:
+        """Whether what is unsent is better held; ``held_until`` says how long."""
+        if (
+            not self.under_way
+            or self._timeline.tracks[track].unsent >= self._enough
+            or self._timeline.has_unsent_command
+        ):
+            return False
+        if self.held_until is None:
+            self.held_until = now + self._patience
+        return self.held_until > now
+
+    @property
+    def has_sent_all(self) -> bool:
+        return self._timeline.next_unsent is None
+
+    def confirm(self, count: int, channel: Channel = None) -> None:
+        """Raises ``MalformedMessage`` when upstream confirms what it never got."""
+        window = self._hearing(channel).window
+        before = window.under_way
+        is_known = window.confirm(count)
+        self.under_way -= before - window.under_way
+        if not is_known:
+            what = "chunk" if channel is None else f"chunk of {channel!r}"
+            raise MalformedMessage(
+                f"upstream confirmed {what} {count}, but {window.sent_chunks} were sent"
+            )
+
+    def _hearing(self, channel: Channel) -> Hearing:
+        """Raises ``MalformedMessage`` for a channel that the stream does not have."""
+        try:
+            return self._channels[channel]
+        except KeyError:
+            raise MalformedMessage(
+                f"upstream spoke of channel {channel!r}, which the stream does not have"
+            ) from None
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    @property
+    def open_channels(self) -> list[Channel]:
+        return [channel for channel, one in self._channels.items() if not one.has_ended]
+
+    def end_channel(self, channel: str) -> EndChannelAudio | None:
+        """Nothing for the last open one: its end is that of the session, which has its own time."""
+        if self.open_channels == [channel] or self._channels[channel].has_ended:
+            return None
+        return self._end(channel)
+
+    def _end(self, channel: str) -> EndChannelAudio:
+        hearing = self._channels[channel]
+        hearing.has_ended = True
+        return EndChannelAudio(channel, hearing.window.sent_chunks)
+
+    def ends(self) -> Iterator[EndAudio | EndChannelAudio]:
+        """How to say that no audio follows."""
+        for channel in self.open_channels:
+            if channel is None:
+                yield EndAudio(self._channels[channel].window.sent_chunks)
+            else:
+                yield self._end(channel)
+
+    # -- words of upstream -----------------------------------------------------------------------
+
+    def hear_partial(self, received: PartialReceived) -> None:
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            moved = at.move(received.metadata, received.results)
+            segment_id = self._journal.said[received.channel].segment_id
+            label = label_of(received.channel)
+            partial = PartialTranscript(
+                self._stream_id, segment_id, *moved, forced=received.forced or UNSET, channel=label
+            )
+            self._journal.publish(partial, confirm=False)
+
+    def hear_final(self, received: FinalReceived) -> None:
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            moved = at.move(received.metadata, received.results)
+            segment_id = self._journal.said[received.channel].segment_id
+            label = label_of(received.channel)
+            final = FinalTranscript(
+                self._stream_id, segment_id, *moved, forced=received.forced or UNSET, channel=label
+            )
+            if self._journal.is_translated:
+                self._journal.spoke(last_word_end(at.words(final.results)))
+            self._journal.publish_final(final, received.channel)
+
+    def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
+        at = self._hearing(received.channel).relocation
+        if not at.has_told(received.metadata.end_time):
+            time, label = at.time(received.metadata.end_time), label_of(received.channel)
+            self._journal.publish(
+                EndOfUtterance(self._stream_id, time, time, received.forced or UNSET, label)
+            )
+
+    def hear_partial_translation(self, received: PartialTranslationReceived) -> None:
+        after = self._journal.translated_to(received.language)
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
+        if sentences:
+            event = PartialTranslation(self._stream_id, received.language, sentences)
+            self._journal.publish(event, confirm=False)
+
+    def hear_translation(self, received: FinalTranslationReceived) -> None:
+        """A sentence that an earlier session had translated is not told again."""
+        after = self._translated.setdefault(
+            received.language, self._journal.translated_to(received.language)
+        )
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
+        if sentences:
+            end = max(end_of(sentence) for sentence in sentences)
+            translation = FinalTranslation(self._stream_id, received.language, sentences)
+            self._journal.publish_translation(translation, end)
+
+    def hear_sound(
+        self, event: Mapping[str, Any], channel: Channel = None
+    ) -> Mapping[str, Any] | None:
+        """The sound's begin or end on the stream's clock; nothing if an earlier session told it.
+
+        Raises ``MalformedMessage`` when it has no time.
+        """
+        hearing = self._hearing(channel)
+        moved = hearing.relocation.moved(event)
+        time = moved.get("end_time", moved.get("start_time"))
+        if not isinstance(time, int | float):
+            raise MalformedMessage(f"upstream told of a sound, but not when: {dict(event)}")
+        if hearing.relocation.is_repeated(time) or time <= hearing.sounds_until:
+            return None
+        said = self._journal.said[channel]
+        said.sounds_until = max(said.sounds_until, time)
+        return moved
+
+    def time_of(self, stream_time: float, channel: Channel = None) -> float:
+        """A time of the stream on the session's clock; 0 for what lies before it."""
+        origin = self._channels[channel].relocation.origin
+        return max(0.0, round(stream_time - origin, 6))

@@ -1,0 +1,156 @@
+"""The states of a stream and the one table of its transitions.
+
+A stream connects (CONNECTING), introduces itself (STARTING), sends audio and receives transcripts
+(STREAMING), says that there is no more (ENDING), publishes its last word and waits until the
+broker has it (CLOSING), and is FINISHED. A connection that is lost on the way is tried again
+(WAITING), or succeeded at once by one that stands by. A stream without audio ends its session
+(ENDING) and waits for more without one (SUSPENDED). Audio, confirms, deadlines, news of a
+connection that stands by, and a request to drain may come in every state but FINISHED.
+
+The table says which states an input may lead to. A key that is missing is a protocol error of the
+side that the input belongs to; a state that is missing is a defect of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from ..errors import TransitionError
+from ..speechmatics import messages as upstream
+from .values import inputs
+from .values.inputs import Input
+
+
+class State(Enum):
+    __hash__ = object.__hash__  # by identity, as they compare; that of Enum takes its time
+
+    CONNECTING = "connecting"
+    STARTING = "starting"
+    STREAMING = "streaming"
+    ENDING = "ending"
+    WAITING = "waiting"
+    SUSPENDED = "suspended"
+    CLOSING = "closing"
+    FINISHED = "finished"
+
+
+S = State
+STAYS: frozenset[State] = frozenset()
+GIVES_UP = frozenset({S.CLOSING})
+LOSES = frozenset({S.WAITING, S.CLOSING})
+# A session that stands by takes over, and may have all to hear that there is.
+IS_SUCCEEDED = frozenset({S.STREAMING, S.ENDING})
+WAKES = frozenset({S.CONNECTING, S.CLOSING})
+
+_LIVE = (
+    S.CONNECTING,
+    S.STARTING,
+    S.STREAMING,
+    S.ENDING,
+    S.WAITING,
+    S.SUSPENDED,
+    S.CLOSING,
+)
+
+_CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (S.CONNECTING, inputs.ConnectionOpened): frozenset({S.STARTING}),
+    (S.CONNECTING, inputs.ConnectionFailed): LOSES,
+    (S.STARTING, inputs.ConnectionLost): LOSES,
+    (S.STARTING, upstream.RecognitionStarted): GIVES_UP | {S.STREAMING, S.ENDING},
+    (S.STARTING, upstream.ErrorReceived): LOSES,
+    (S.STREAMING, inputs.ConnectionLost): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.ErrorReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.AudioAdded): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.ChannelAudioAdded): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.PartialReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.FinalReceived): LOSES | IS_SUCCEEDED,
+    (S.STREAMING, upstream.UtteranceEnded): LOSES | IS_SUCCEEDED,
+    (S.ENDING, inputs.ConnectionLost): LOSES,
+    (S.ENDING, upstream.ErrorReceived): LOSES,
+    (S.ENDING, upstream.AudioAdded): LOSES,
+    (S.ENDING, upstream.ChannelAudioAdded): LOSES,
+    (S.ENDING, upstream.PartialReceived): LOSES,
+    (S.ENDING, upstream.FinalReceived): LOSES,
+    (S.ENDING, upstream.UtteranceEnded): LOSES,
+    (S.ENDING, upstream.TranscriptEnded): WAKES | {S.SUSPENDED},
+}
+
+_TOLD_BESIDE: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, told): LOSES | (IS_SUCCEEDED if state is S.STREAMING else STAYS)
+    for state in (S.STREAMING, S.ENDING)
+    for told in (
+        upstream.PartialTranslationReceived,
+        upstream.FinalTranslationReceived,
+        upstream.SoundStarted,
+        upstream.SoundEnded,
+    )
+}
+
+_NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, notice): STAYS
+    for state in (S.STARTING, S.STREAMING, S.ENDING)
+    for notice in (
+        upstream.InfoReceived,
+        upstream.WarningReceived,
+        upstream.SpeakersReceived,
+        upstream.UnknownReceived,
+    )
+}
+
+# What cannot be decoded is noticed as it comes, or a little later.
+_ON_DELIVERY = {S.STREAMING: GIVES_UP | {S.ENDING}, S.SUSPENDED: WAKES, S.CLOSING: STAYS}
+
+_DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (state, delivery): _ON_DELIVERY.get(state, GIVES_UP)
+    for state in _LIVE
+    for delivery in (
+        inputs.ChunkDelivered,
+        inputs.CommandDelivered,
+        inputs.EndDelivered,
+        inputs.GarbageDelivered,
+    )
+}
+
+_ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
+    **{(state, inputs.DeadLettered): STAYS for state in _LIVE},
+    **{(state, inputs.Published): STAYS for state in _LIVE},
+    **{(state, inputs.StandbyReady): STAYS for state in _LIVE},
+    **{(state, inputs.StandbyLost): STAYS for state in _LIVE},
+    **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
+    (S.STREAMING, inputs.Published): GIVES_UP | {S.ENDING},  # there is room for the end
+    (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
+    (S.CLOSING, inputs.DrainRequested): STAYS,
+}
+
+_DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
+    (S.CONNECTING, inputs.DeadlinePassed): LOSES,
+    (S.STARTING, inputs.DeadlinePassed): LOSES | {S.CONNECTING},  # elsewhere, at once
+    (S.STREAMING, inputs.DeadlinePassed): LOSES | IS_SUCCEEDED,
+    (S.ENDING, inputs.DeadlinePassed): LOSES,
+    (S.WAITING, inputs.DeadlinePassed): WAKES,
+    (S.SUSPENDED, inputs.DeadlinePassed): WAKES,
+    (S.CLOSING, inputs.DeadlinePassed): STAYS,
+}
+
+TRANSITIONS: Mapping[tuple[State, type[Input]], frozenset[State]] = {
+    **_CONNECTION,
+    **_TOLD_BESIDE,
+    **_NOTICES,
+    **_DELIVERIES,
+    **_ALWAYS,
+    **_DEADLINES,
+}
+
+
+def side_of(received: type[Input]) -> str:
+    """Who is at fault when ``received`` comes at the wrong time."""
+    return "upstream" if received.__module__ == upstream.__name__ else "local"
+
+
+def require_allowed(state: State, received: type[Input]) -> frozenset[State]:
+    """The other states that the input may lead to; ``TransitionError`` if it may not come."""
+    try:
+        return TRANSITIONS[state, received]
+    except KeyError:
+        raise TransitionError(side_of(received), state.value, received.__name__) from None

@@ -1,0 +1,1 @@
+"""Inputs, outputs, events and the plain data in them. No decisions."""

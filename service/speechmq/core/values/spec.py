@@ -1,0 +1,125 @@
+"""What a stream is, and the bounds that hold for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
+
+from ...media.companding import pcm_of_alaw
+
+# What stands for no sound; the laws know no zero, and these are nearest to it.
+_SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
+
+Channel: TypeAlias = str | None
+"""A channel's label; nothing is the one channel of a mono stream."""
+
+Track: TypeAlias = str | None
+"""What has a clock of its own: a separate channel by its label. Nothing is the one clock of a
+stream that is mono, or whose channels are interleaved."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A validated start, in the terms of the core.
+
+    ``labels`` are the publisher's own; ``channel_labels`` name the channels, where there are some.
+    Of a stream that ``is_encoded``, encoding and rate are those of what it is decoded to; it is
+    mono.
+    """
+
+    stream_id: str
+    encoding: Encoding
+    sample_rate: int
+    transcription_config: Mapping[str, Any]
+    translation_config: Mapping[str, Any] | None = None
+    audio_events_config: Mapping[str, Any] | None = None
+    idle_timeout: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_encoded: bool = False
+    channel_labels: tuple[str, ...] = ()
+    is_interleaved: bool = False
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return self.channel_labels or (None,)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        return (None,) if self.is_interleaved else self.channels
+
+    def track_of(self, channel: Channel) -> Track:
+        return None if self.is_interleaved else channel
+
+    def channels_of(self, track: Track) -> tuple[Channel, ...]:
+        return self.channels if self.is_interleaved else (track,)
+
+    @property
+    def width(self) -> int:
+        """How many channels a frame has."""
+        return len(self.channel_labels) if self.is_interleaved else 1
+
+    @property
+    def target_languages(self) -> frozenset[str]:
+        return frozenset((self.translation_config or {}).get("target_languages") or ())
+
+    @property
+    def sample_bytes(self) -> int:
+        return BYTES_PER_SAMPLE[self.encoding]
+
+    @property
+    def frame_bytes(self) -> int:
+        """One sample of every channel that a chunk holds."""
+        return self.sample_bytes * self.width
+
+    @property
+    def silence_byte(self) -> bytes:
+        """The byte that silence is made of."""
+        return _SILENCE.get(self.encoding, b"\x00")
+
+    @property
+    def upstream_encoding(self) -> Encoding:
+        """How upstream is sent the audio; it does not take everything that a publisher may send."""
+        return "pcm_s16le" if self.encoding == "alaw" else self.encoding
+
+    def for_upstream(self, audio: bytes) -> bytes:
+        return pcm_of_alaw(audio) if self.encoding == "alaw" else audio
+
+    def samples(self, seconds: float) -> int:
+        return round(seconds * self.sample_rate)
+
+    def seconds(self, samples: int) -> float:
+        """Rounded to the microsecond, which is finer than a sample at any rate allowed."""
+        return round(samples / self.sample_rate, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Deadlines and amounts of audio in seconds; settings.session says what each is."""
+
+    window: float = 8.0
+    window_chunks: int = 512
+    coalesce: float = 0.1
+    prefetch: int = 1000
+    resume_context: float = 0.5
+    gap_timeout: float = 2.0
+    early_wait: float = 45.0
+    max_missing: int = 100_000
+    max_chunk: float = 5.0
+    max_chunk_bytes: int = 1024 * 1024
+    max_gap: float = 60.0
+    idle_timeout: float = 300.0
+    start_timeout: float = 30.0
+    answer_timeout: float = 8.0
+    end_timeout: float = 30.0
+    retry_attempts: int = 8
+    healthy_after: float = 10.0
+    rollover_after: float = 169_200.0
+    rollover_wait: float = 30.0
+    suspend_after: float | None = 120.0
+    speakers_every: float = 30.0
+    max_message_rate: float = 1000.0
+    max_byte_rate: float = 8_000_000.0
+    rate_burst: float = 10.0

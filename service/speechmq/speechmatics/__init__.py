@@ -1,0 +1,1 @@
+"""The vocabulary of the Speechmatics Realtime API: messages and regions. Pure."""

@@ -1,0 +1,176 @@
+"""The registry of sessions: takes claims, runs each stream, settles its claim, drains.
+
+What a claim goes through before its verdict is the tenure's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+
+from speechmq_schemas import ContractError, Names, StartStream
+
+from ..broker.amqp.plane import DataPlane
+from ..broker.control.claims import Claim, Claims
+from ..broker.control.replies import Answers
+from ..broker.control.status import StatusDesk
+from ..errors import BrokerLost
+from ..settings import Settings
+from ..telemetry.logs import get_logger
+from ..telemetry.observer import Observer
+from ..upstream.service import Upstream
+from .tenure import Surroundings, Tenure
+from .verdicts import Buried, Returned, Settled, Verdict
+
+log = get_logger(__name__)
+
+
+class Manager:
+    """Runs streams on one data plane for as long as the plane lives.
+
+    ``answers`` are kept by their maker; what streams are asked is answered that way. ``name`` is of
+    the plane.
+    """
+
+    def __init__(  # noqa: PLR0913  # by name, and few are given outside of tests
+        self,
+        plane: DataPlane,
+        answers: Answers,
+        claims: Claims,
+        upstream: Upstream,
+        settings: Settings,
+        *,
+        name: str,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        observer: Observer | None = None,
+    ) -> None:
+        self._plane = plane
+        self._answers = answers
+        self._name = name
+        self._claims = claims
+        self._observer = observer or Observer()
+        self._settings = settings
+        self._surround = partial(
+            Surroundings,
+            plane=plane,
+            upstream=upstream,
+            settings=settings,
+            clock=clock,
+            wall_clock=wall_clock,
+            jitter=jitter,
+            observer=self._observer,
+        )
+        self._tenures: dict[str, Tenure] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+        self._draining: str | None = None
+        self._stopped = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Takes claims until ``stop``.
+
+        ``ready`` is called once claims are being consumed. Raises ``BrokerLost`` when the plane is
+        lost; every stream is then let go on the spot, unpublished. Cancelling does the same.
+        """
+        names = Names(self._settings.broker.namespace)
+        desk = await StatusDesk.open(self._plane, self._answers, names, self._name)
+        self._surroundings = self._surround(desk=desk)
+        async with asyncio.TaskGroup() as tasks:
+            watchers = [
+                tasks.create_task(self._claims.fail_when_closed()),
+                tasks.create_task(desk.fail_when_closed()),
+                tasks.create_task(self._fail_when_lost()),
+            ]
+            await self._run_streams(ready)
+            for watcher in watchers:
+                watcher.cancel()
+        await self._claims.close()
+
+    async def _run_streams(self, ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+
+            def on_claim(claim: Claim) -> None:
+                serving = tasks.create_task(self._serve(claim))
+                self._serving.add(serving)
+                self._idle.clear()
+                serving.add_done_callback(self._done_serving)
+
+            if self._draining is None:
+                await self._claims.consume(on_claim)
+                ready()
+            await self._stopped.wait()
+            for serving in self._serving:
+                serving.cancel()
+
+    def _done_serving(self, serving: asyncio.Task[None]) -> None:
+        self._serving.discard(serving)
+        if not self._serving:
+            self._idle.set()
+
+    async def _fail_when_lost(self) -> None:
+        await self._plane.wait_lost()
+        raise BrokerLost(
+            "the connection to RabbitMQ is gone; every stream of this worker is let go"
+        )
+
+    async def drain(self, reason: str) -> None:
+        """Hands every stream to another worker. Returns when all have been let go."""
+        self._draining = reason
+        await self._claims.stop()
+        for tenure in self._tenures.values():
+            tenure.drain(reason)
+        await self._idle.wait()
+
+    def stop(self) -> None:
+        """Lets go of what is left, which another worker takes over as after a crash."""
+        self._stopped.set()
+
+    # -- one claim -------------------------------------------------------------------------------
+
+    async def _serve(self, claim: Claim) -> None:
+        """One claim, whatever comes of it. A failure of one stream is never another's."""
+        try:
+            start = claim.start()
+        except ContractError as error:
+            await self._claims.bury(claim, error.code, error.reason)
+            return
+        await self._wait_for_last(start.stream_id)
+        if self._draining is not None:
+            await self._claims.give_back(claim)
+        elif start.stream_id in self._tenures:
+            log.warning("second_claim_dropped", stream_id=start.stream_id)
+            await self._claims.settle(claim)
+        else:
+            await self._settle(claim, await self._hold(claim, start))
+
+    async def _wait_for_last(self, stream_id: str) -> None:
+        """An id may be used again while this worker still clears up behind its last stream."""
+        tenure = self._tenures.get(stream_id)
+        if tenure is not None and tenure.is_last:
+            await tenure.left.wait()
+
+    async def _hold(self, claim: Claim, start: StartStream) -> Verdict:
+        """Nothing is held any more on return: a claim that is given back may come again at once."""
+        tenure = self._tenures[start.stream_id] = Tenure(claim, start, self._surroundings)
+        try:
+            return await tenure.serve()
+        finally:
+            del self._tenures[start.stream_id]
+            tenure.left.set()
+            self._observer.over(tenure.observer)
+
+    async def _settle(self, claim: Claim, verdict: Verdict) -> None:
+        match verdict:
+            case Settled():
+                await self._claims.settle(claim)
+            case Returned(after):
+                await asyncio.sleep(after)
+                await self._claims.give_back(claim)
+            case Buried(code, reason):
+                await self._claims.bury(claim, code, reason)

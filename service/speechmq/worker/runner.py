@@ -1,0 +1,327 @@
+"""One stream's shell: moves bytes between the core, the upstream and the broker.
+
+Decides nothing. Every output of the core is carried out in order; whatever happens meanwhile goes
+into one inbox and comes back to the core as an input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..broker.amqp.plane import answered
+from ..broker.stream.event_publisher import EventPublisher
+from ..broker.stream.stream_queue import StreamQueue
+from ..core.stream import Stream
+from ..core.values.inputs import (
+    ChunkDelivered,
+    ConnectionFailed,
+    ConnectionLost,
+    ConnectionOpened,
+    DeadLettered,
+    DeadlinePassed,
+    DrainRequested,
+    Input,
+    Published,
+    StandbyLost,
+    StandbyReady,
+)
+from ..core.values.outputs import (
+    Acknowledge,
+    CloseConnection,
+    CloseStandby,
+    DeadLetter,
+    EndAudio,
+    EndChannelAudio,
+    Finish,
+    OpenConnection,
+    OpenStandby,
+    Outcome,
+    Output,
+    Publish,
+    SaveCheckpoint,
+    SaveMemo,
+    SendAudio,
+    SendCommand,
+    StartRecognition,
+    SwitchToStandby,
+)
+from ..speechmatics.messages import (
+    RecognitionStarted,
+    add_channel_audio,
+    end_of_channel,
+    end_of_stream,
+)
+from ..tasks import task_group
+from ..telemetry.observer import StreamObserver
+from ..upstream.service import Access
+from .link import Link
+from .wording import command_message, start_message
+
+BrokerWork = Publish | SaveCheckpoint | SaveMemo | DeadLetter
+
+# Upstream is not read while more events than these wait for the broker.
+MAX_UNPUBLISHED = 256
+
+
+class Runner:
+    """Runs a stream to its outcome. Cancelling it closes the upstream sockets and nothing else.
+
+    ``broker_timeout`` bounds each thing that is asked of the broker, in seconds.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        queue: StreamQueue,
+        publisher: EventPublisher,
+        upstream: Access,
+        clock: Callable[[], float],
+        broker_timeout: float,
+        observer: StreamObserver | None = None,
+    ) -> None:
+        self.stream = stream
+        self._queue = queue
+        self._publisher = publisher
+        self._upstream = upstream
+        self._clock = clock
+        self._broker_timeout = broker_timeout
+        self._observer = observer or StreamObserver()
+        self._say_audio: Callable[[bytes], None] = self._say
+        # With the link that an input comes from, or nothing for the broker and the clock.
+        self._inbox: deque[tuple[Link | None, Input]] = deque()
+        self._is_busy = True  # until the stream is open
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
+        self._broker_work: asyncio.Queue[BrokerWork] = asyncio.Queue()
+        self._is_writing = False
+        self._broker_has_room = asyncio.Event()
+        self._broker_has_room.set()
+        self._link: Link | None = None
+        self._standby: Link | None = None
+        self._standby_config: Mapping[str, Any] = {}
+        self._over: asyncio.Future[Outcome]
+
+    async def run(self) -> Outcome:
+        """Raises ``BrokerLost`` as soon as the broker is gone; then nothing more is published."""
+        self._over = asyncio.get_running_loop().create_future()
+        async with task_group() as tasks:
+            self._tasks = tasks
+            writer = tasks.create_task(self._work_for_broker())
+            watcher = tasks.create_task(self._queue.fail_when_closed())
+            self._perform(self.stream.open(self._clock()))
+            self._queue.deliver_to(self._deliver)
+            self._drive()
+            try:
+                outcome = await self._over
+            finally:
+                self._hear_no_more()
+            for task in (writer, watcher):
+                task.cancel()
+            self._close_standby()
+            self._close_link()
+        return outcome
+
+    def _hear_no_more(self) -> None:
+        """What comes now is for the next owner."""
+        self._is_busy = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def drain(self, reason: str) -> None:
+        """Asks the stream to leave itself to another worker."""
+        self._deliver(DrainRequested(reason))
+
+    # -- inputs ----------------------------------------------------------------------------------
+
+    def _deliver(self, received: Input) -> None:
+        self._deliver_from(None, received)
+
+    def _deliver_from(self, source: Link | None, received: Input) -> None:
+        """Takes it at once, in the callback that brings it: a task to wake would cost as much as
+        the core does. What an output brings about comes behind the outputs beside it."""
+        self._inbox.append((source, received))
+        if not self._is_busy:
+            self._drive()
+
+    def _drive(self) -> None:
+        """Whoever brought the input is not to suffer for what comes of it."""
+        self._is_busy = True
+        try:
+            while self._inbox and not self._over.done():
+                self._take(*self._inbox.popleft())
+            self._set_alarm()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this stream's end
+            if not self._over.done():
+                self._over.set_exception(error)
+        finally:
+            self._is_busy = False
+
+    def _take(self, source: Link | None, received: Input) -> None:
+        """What comes from a link that has been closed is passed over."""
+        if source is not None and source is self._standby:
+            self._take_from_standby(source, received)
+        elif source is None or source is self._link:
+            self._receive(received)
+
+    def _receive(self, received: Input) -> None:
+        self._perform(self.stream.receive(received, self._clock()))
+
+    def _set_alarm(self) -> None:
+        """One that would come too early is left, and set again when it comes."""
+        deadline = self.stream.deadline
+        if deadline is None or self._over.done():
+            return
+        if self._alarm is not None:
+            if self._alarm_at <= deadline:
+                return
+            self._alarm.cancel()
+        self._alarm_at = deadline
+        delay = max(0.0, deadline - self._clock())
+        self._alarm = asyncio.get_running_loop().call_later(delay, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        deadline = self.stream.deadline
+        if deadline is not None and deadline <= self._clock():
+            self._deliver(DeadlinePassed())
+        else:
+            self._set_alarm()
+
+    # -- outputs ---------------------------------------------------------------------------------
+
+    def _perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case SendAudio(audio, None):
+                    self._say_audio(audio)
+                case SendAudio(audio, str(channel)):
+                    self._say(add_channel_audio(channel, audio))
+                case Acknowledge(tag):
+                    self._queue.acknowledge(tag)
+                case _:
+                    self._observer.saw(output)
+                    self._perform_rarely(output)
+
+    def _perform_rarely(self, output: Output) -> None:
+        match output:
+            case Publish(confirm=False) if not self._is_writing and self._broker_work.empty():
+                self._tell(output)
+            case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
+                self._give_broker(output)
+            case Finish(outcome):
+                self._over.set_result(outcome)
+            case _:
+                self._perform_upstream(output)
+
+    def _perform_upstream(self, output: Output) -> None:
+        match output:
+            case EndAudio(chunks):
+                self._say(end_of_stream(chunks))
+            case EndChannelAudio(channel, chunks):
+                self._say(end_of_channel(channel, chunks))
+            case StartRecognition(config):
+                self._say(start_message(self.stream.spec, config))
+            case SendCommand(command):
+                self._say(command_message(command))
+            case OpenConnection(region):
+                self._link = self._open(region)
+            case CloseConnection():
+                self._close_link()
+            case OpenStandby(region, config):
+                self._standby, self._standby_config = self._open(region), config
+            case SwitchToStandby():
+                self._close_link()
+                self._link, self._standby = self._standby, None
+            case CloseStandby():
+                self._close_standby()
+
+    # -- the broker ------------------------------------------------------------------------------
+
+    def _give_broker(self, work: BrokerWork) -> None:
+        self._broker_work.put_nowait(work)
+        if self._broker_work.qsize() >= MAX_UNPUBLISHED:
+            self._broker_has_room.clear()
+
+    async def _work_for_broker(self) -> None:
+        while True:
+            work = await self._broker_work.get()
+            self._is_writing = True
+            async with answered(self._broker_timeout):
+                await self._do(work)
+            self._is_writing = False
+            if self._broker_work.qsize() < MAX_UNPUBLISHED:
+                self._broker_has_room.set()
+
+    async def _do(self, work: BrokerWork) -> None:
+        match work:
+            case Publish(confirm=False) as publish:
+                self._tell(publish)
+            case Publish() as publish:
+                await self._publisher.publish(publish, self._observer.sending(publish))
+                self._note_published(publish)
+                self._deliver(Published(publish.seq))
+            case SaveCheckpoint(seq, checkpoint):
+                await self._publisher.save(checkpoint)
+                self._deliver(Published(seq))
+            case SaveMemo(memo):
+                await self._queue.keep_memo(memo)
+            case DeadLetter(tag, code, reason):
+                await self._queue.dead_letter(tag, code, reason)
+                self._deliver(DeadLettered(tag))
+
+    def _tell(self, publish: Publish) -> None:
+        self._publisher.tell(publish, self._observer.sending(publish))
+        self._note_published(publish)
+
+    def _note_published(self, publish: Publish) -> None:
+        if self._observer.published(publish):
+            self._queue.divert(self._deliver_sample)
+
+    # -- the upstream ----------------------------------------------------------------------------
+
+    def _open(self, region: int) -> Link:
+        link = Link(self._deliver_from, self._broker_has_room)
+        link.open(self._upstream.connect(region), self._tasks)
+        return link
+
+    def _say(self, message: str | bytes) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _deliver_sample(self, received: Input) -> None:
+        """Only what follows a final is timed: other chunks don't pay for it."""
+        self._queue.divert(self._deliver)
+        if isinstance(received, ChunkDelivered):
+            self._observer.sampled(received.audio)
+            self._say_audio = self._say_until_sample
+        self._deliver(received)
+
+    def _say_until_sample(self, audio: bytes) -> None:
+        if self._observer.left(audio):
+            self._say_audio = self._say
+        self._say(audio)
+
+    def _close_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _close_standby(self) -> None:
+        if self._standby is not None:
+            self._standby.close()
+            self._standby = None
+
+    def _take_from_standby(self, link: Link, received: Input) -> None:
+        """It introduces itself by itself, and is of interest when it is ready, or gone."""
+        match received:
+            case ConnectionOpened():
+                link.send(start_message(self.stream.spec, self._standby_config))
+            case RecognitionStarted():
+                self._receive(StandbyReady(received))
+            case ConnectionFailed(reason) | ConnectionLost(_, reason):
+                self._close_standby()
+                self._receive(StandbyLost(reason))

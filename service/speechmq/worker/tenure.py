@@ -1,0 +1,358 @@
+"""One claim, from its delivery to its verdict: own the stream, take it over, run it, let it go.
+
+Owns one epoch's resources. What happens inside a stream is the runner's and the core's; settling
+the claim is the manager's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
+
+from ..broker.amqp.plane import DataPlane, answered
+from ..broker.control.claims import Claim
+from ..broker.control.seats import seats_of
+from ..broker.control.status import Ownership, StatusDesk
+from ..broker.stream.checkpoints import Takeover, take_over
+from ..broker.stream.event_publisher import EventPublisher
+from ..broker.stream.failure import fail_stream, lost_of
+from ..broker.stream.memos import read_memo
+from ..broker.stream.ownership import disown, own
+from ..broker.stream.stream_queue import StreamQueue, delete_queues
+from ..broker.topology import StreamTopology, per_stream
+from ..core.status import Status, status_of
+from ..core.stream import Stream
+from ..core.values.memo import Memo
+from ..core.values.outputs import Outcome
+from ..errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned
+from ..settings import Settings
+from ..tasks import task_group
+from ..telemetry.logs import describe, get_logger
+from ..telemetry.observer import Observer
+from ..telemetry.trace_context import context_of
+from ..upstream.service import Upstream
+from .making import decoder_for, spec_of
+from .runner import Runner
+from .verdicts import Buried, Returned, Settled, Verdict
+
+log = get_logger(__name__)
+
+# Another owner that does not go within so many heartbeats is alive.
+PATIENCE = 3
+# Seconds between tries to own a stream, doubled each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+# Redeclaring a queue renews its expiry; three times an expiry is often enough.
+RENEWALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all tenures of a worker share; ``wall_clock`` gives seconds since 1970."""
+
+    plane: DataPlane
+    desk: StatusDesk
+    upstream: Upstream
+    settings: Settings
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    jitter: Callable[[], float]
+    observer: Observer
+
+
+class Tenure:
+    """Made by the manager for each claim; ``serve`` is called once."""
+
+    def __init__(self, claim: Claim, start: StartStream, surroundings: Surroundings) -> None:
+        self._claim = claim
+        self._start = start
+        self._stream_id = start.stream_id
+        self._plane = surroundings.plane
+        self._desk = surroundings.desk
+        self._upstream = surroundings.upstream
+        self._settings = surroundings.settings
+        self._clock = surroundings.clock
+        self._wall_clock = surroundings.wall_clock
+        self._jitter = surroundings.jitter
+        self.observer = surroundings.observer.claimed(start.stream_id)
+        self._names = Names(surroundings.settings.broker.namespace)
+        self._seats = seats_of(self._plane, self._settings, self._clock)
+        self._runner: Runner | None = None
+        self._draining: str | None = None
+        self.is_last = False
+        """Nobody goes on with the stream: a claim of its id that comes from now on is another's."""
+        self.left = asyncio.Event()
+        """Set by the manager when the verdict is there."""
+
+    async def serve(self) -> Verdict:
+        """What is to become of the claim, when nothing of the stream is held any more.
+
+        Raises ``BrokerLost`` when that is not to be had: the connection has to end then, and with
+        it goes what is held. The same is true for cancelling.
+        """
+        async with task_group() as tasks:
+            opening = tasks.create_task(self._open_queue())
+            is_owner = await self._own()
+        if not is_owner:
+            await opening.result().close()
+            return self._judge_other_owner()
+        verdict = await self._run_to_verdict(opening.result())
+        async with self._answered():
+            if self._claim.seat and not isinstance(verdict, Returned):
+                await self._free_seat(self._claim.seat)
+            await self._desk.leave(self._stream_id)
+            await disown(self._plane, self._names, self._stream_id)
+        return verdict
+
+    def drain(self, reason: str) -> None:
+        """Asks for an early verdict: the stream is to be left to another worker."""
+        self._draining = reason
+        if self._runner is not None:
+            self._runner.drain(reason)
+
+    # -- owning ----------------------------------------------------------------------------------
+
+    async def _own(self) -> bool:
+        """False when another owner stays for three heartbeats, or past a drain."""
+        deadline = self._clock() + PATIENCE * self._settings.broker.heartbeat
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                async with self._answered():
+                    await own(self._plane, self._names, self._stream_id)
+            except StreamOwned:
+                if self._draining is not None or self._clock() > deadline:
+                    return False
+            else:
+                return True
+            await asyncio.sleep(pause * (0.5 + self._jitter()))
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _judge_other_owner(self) -> Verdict:
+        """The other has a claim of its own. If this one is new, it is one too many; if it had an
+        owner before, it may be the only one, whatever the other is."""
+        if self._claim.is_redelivered or self._draining is not None:
+            return Returned()
+        log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
+        return Settled()
+
+    async def _hold_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            await self._seats.hold(seat, self._stream_id)
+
+    async def _free_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            await self._seats.free(seat, self._stream_id)
+
+    @contextmanager
+    def _seat_trouble(self, seat: str) -> Iterator[None]:
+        """A seat that the broker refuses expires by itself: no reason to end a connection."""
+        try:
+            yield
+        except BrokerLost as error:
+            if self._plane.is_lost:
+                raise
+            log.warning("seat_refused", stream_id=self._stream_id, seat=seat, **describe(error))
+
+    # -- from owning to letting go ---------------------------------------------------------------
+
+    async def _run_to_verdict(self, queue: StreamQueue) -> Verdict:
+        """One stream's trouble with the broker is no other's, as long as the connection lives."""
+        try:
+            return await self._run_or_fail(queue)
+        except BrokerLost as error:
+            if self._plane.is_lost:
+                raise
+            log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
+            return Returned(after=LONGEST_PAUSE)
+
+    async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
+        try:
+            return await self._run(queue)
+        except BrokerLost:
+            raise
+        except CrashLoop as error:
+            return await self._fail("crash_loop", str(error))
+        except ContractError as error:
+            # It was admitted by a worker with other settings than this one's.
+            return await self._fail(error.code, error.reason)
+        except BrokerError as error:
+            return await self._fail("state_lost", str(error))
+        except Exception as error:
+            log.exception("stream_crashed", stream_id=self._stream_id)
+            return await self._fail("internal_error", str(error))
+
+    async def _run(self, queue: StreamQueue) -> Verdict:
+        try:
+            outcome = await self._run_stream(queue)
+        except QueueGone:
+            return await self._clear_up()
+        finally:
+            await queue.close()
+        return Returned() if outcome is Outcome.DETACHED else Settled()
+
+    async def _open_queue(self) -> StreamQueue:
+        session = self._settings.session
+        async with self._answered():
+            channel = await self._plane.channel(prefetch=session.prefetch)
+        return StreamQueue(
+            channel, self._topology(), self._names.dead, max_bytes=session.max_chunk_bytes
+        )
+
+    def _topology(self) -> StreamTopology:
+        broker = self._settings.broker
+        return per_stream(
+            self._names,
+            self._stream_id,
+            self._claim.body,
+            queue_type=broker.queue_type,
+            max_bytes=broker.stream_max_bytes,
+            expires=broker.stream_expires,
+        )
+
+    async def _run_stream(self, queue: StreamQueue) -> Outcome:
+        takeover, memo = await self._take_over(queue)
+        if takeover.fruitless > self._settings.worker.max_takeovers:
+            raise CrashLoop(self._stream_id, takeover.fruitless)
+        outcome = Outcome.ENDED
+        if not takeover.is_over:
+            # Behind the fence, which counts the owners: it may be the queue that they die of.
+            async with self._answered():
+                await queue.consume()
+            outcome = await self._run_kept_alive(queue, takeover, memo)
+        if outcome is not Outcome.DETACHED:
+            self.is_last = True
+            async with self._answered():
+                await delete_queues(queue.channel, self._names, self._stream_id)
+        return outcome
+
+    async def _take_over(self, queue: StreamQueue) -> tuple[Takeover, Memo | None]:
+        """A claim that had an owner before may have left a memo, which is read meanwhile."""
+        window = round(self._settings.worker.takeover_window * 1000)
+        async with self._answered(), task_group() as tasks:
+            reading = tasks.create_task(self._memo()) if self._claim.is_redelivered else None
+            takeover = await take_over(
+                queue.channel,
+                self._names,
+                self._stream_id,
+                now=self._wall_milliseconds(),
+                window=window,
+            )
+            if takeover.checkpoint is None:
+                # What was not acknowledged comes again, so nothing can be missing.
+                return takeover, None
+            return takeover, await (reading or self._memo())
+
+    async def _memo(self) -> Memo | None:
+        return await read_memo(self._plane, self._names.memo(self._stream_id))
+
+    async def _run_kept_alive(
+        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
+    ) -> Outcome:
+        async with task_group() as tasks:
+            renewal = tasks.create_task(self._keep_alive(queue))
+            tasks.create_task(self._attend(takeover.epoch))
+            outcome = await self._run_session(queue, takeover, memo)
+            renewal.cancel()
+        return outcome
+
+    async def _attend(self, epoch: int) -> None:
+        """Answers questions about the stream; audio need not wait for that."""
+        since = datetime.fromtimestamp(self._wall_clock(), UTC)
+        async with self._answered():
+            await self._desk.attend(self._stream_id, Ownership(epoch, since, self._look))
+
+    def _look(self) -> Status | None:
+        return None if self._runner is None else status_of(self._runner.stream)
+
+    async def _keep_alive(self, queue: StreamQueue) -> None:
+        while True:
+            await asyncio.sleep(self._settings.broker.stream_expires / RENEWALS)
+            async with self._answered():
+                await queue.renew()
+                if self._claim.seat:
+                    await self._hold_seat(self._claim.seat)
+
+    async def _run_session(
+        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
+    ) -> Outcome:
+        access = self._upstream.access(self._start)
+        spec = spec_of(self._start)
+        stream = Stream(
+            spec,
+            self._settings.session.limits(),
+            now=self._clock(),
+            jitter=self._jitter,
+            checkpoint=takeover.checkpoint,
+            memo=memo,
+            regions=access.regions,
+            decoder=decoder_for(spec, takeover.checkpoint, memo),
+        )
+        self.observer.began(
+            stream,
+            epoch=takeover.epoch,
+            checkpoint=takeover.checkpoint,
+            headers=self._claim.headers,
+            deliveries=queue,
+        )
+        runner = Runner(
+            stream,
+            queue=queue,
+            publisher=EventPublisher(
+                queue.channel, self._names, self._stream_id, epoch=takeover.epoch
+            ),
+            upstream=access,
+            clock=self._clock,
+            broker_timeout=self._settings.broker.answer_timeout,
+            observer=self.observer,
+        )
+        self._runner = runner
+        if self._draining is not None:
+            runner.drain(self._draining)
+        return await runner.run()
+
+    # -- streams that cannot be run --------------------------------------------------------------
+
+    async def _clear_up(self) -> Verdict:
+        """A queue is gone: at the stream's end, or too early, which nobody has been told yet.
+
+        Of a stream that is over all was told, and this claim is one too many.
+        """
+        self.is_last = True
+        async with self._answered():
+            lost = await lost_of(self._plane, self._names, self._stream_id)
+        if lost is None:
+            log.info("late_claim_dropped", stream_id=self._stream_id)
+            return Settled()
+        reason = f"the stream's {lost} expired or was deleted before its end; its audio is gone"
+        await self._tell_failure(f"{lost}_lost", reason)
+        return Settled()
+
+    async def _fail(self, code: str, reason: str) -> Verdict:
+        self.is_last = True
+        await self._tell_failure(code, reason)
+        return Buried(code, reason)
+
+    async def _tell_failure(self, code: str, reason: str) -> None:
+        about = {"stream_id": self._stream_id, "code": code, "reason": reason, "retryable": True}
+        log.error("stream_failed", **about)
+        async with self._answered():
+            await fail_stream(
+                self._plane,
+                self._names,
+                StreamFailed.model_validate(about),
+                epoch=self._wall_milliseconds(),
+                headers=context_of(self._claim.headers),
+            )
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _answered(self) -> AbstractAsyncContextManager[None]:
+        return answered(self._settings.broker.answer_timeout)
+
+    def _wall_milliseconds(self) -> int:
+        return int(self._wall_clock() * 1000)
