@@ -16,7 +16,7 @@ from bench.speed.bridges import CLASSIC, OURS
 from bench.speed.measurement import Drained, Measured, drain, measure
 from bench.speed.pacing import Load
 from bench.speed.plan import FULL, QUICK, Plan, Step
-from bench.speed.report import Results, held, written
+from bench.speed.report import Results, held, kept_of, written
 from tests.support.broker import BrokerAddress
 
 LIBRARIES = (
@@ -91,7 +91,8 @@ def main() -> None:
             page = written(bench.run(plan), plan, about)
     print(page)
     if asked.write is not None:
-        asked.write.write_text(page)
+        kept = kept_of(asked.write.read_text()) if asked.write.exists() else ""
+        asked.write.write_text(page + kept)
     _tell(f"took {time.monotonic() - began:.0f} s")
 
 

@@ -12,6 +12,8 @@ from bench.speed.plan import SHARERS, Plan
 
 SHARE = 0.7
 """Of a core that a worker is to use, for the number of streams that it holds."""
+BY_HAND = "\n## Measured once\n"
+"""What follows this in the page is not the bench's, and stays."""
 WHOLE = 0.99
 """Of the chunks that were due; where fewer came the bridge did not keep pace."""
 
@@ -204,6 +206,11 @@ def held(results: Results) -> str:
             f"chunk that was more than 1 s late. The machine was {one.idle:.0%} idle.\n"
         )
     return "\n".join(lines)
+
+
+def kept_of(page: str) -> str:
+    """What was written by hand below the tables of an older page."""
+    return page[page.find(BY_HAND) :] if BY_HAND in page else ""
 
 
 def _load_note(results: Results) -> str:

@@ -5,7 +5,7 @@ from bench.speed.figures import Lags
 from bench.speed.measurement import Drained, Measured
 from bench.speed.pacing import Load
 from bench.speed.plan import Plan
-from bench.speed.report import Results, written
+from bench.speed.report import BY_HAND, Results, kept_of, written
 
 PLAN = Plan(runs=2, scale_runs=1, seconds=10.0, settle=1.0)
 LAGS = Lags(100, 0.001, 0.02, 0.03)
@@ -77,3 +77,11 @@ def test_work_that_ever_more_streams_share_is_told_beside_the_cost_of_the_fewest
 def test_streams_that_share_work_have_the_same_chunks_and_events_each_second() -> None:
     per_second = {(one.chunks_per_second, one.streams * one.haste) for one in PLAN.shared_out()}
     assert per_second == {(2500.0, 500)}
+
+
+def test_what_was_written_by_hand_outlives_the_tables() -> None:
+    fresh = written(results(), PLAN, "a machine")
+    by_hand = f"{BY_HAND}\nDecoding took long.\n"
+    assert kept_of("# Older tables\n" + by_hand) == by_hand
+    assert kept_of(fresh + by_hand) == by_hand
+    assert kept_of(fresh) == ""
