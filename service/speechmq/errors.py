@@ -1,9 +1,45 @@
 """The tree of errors. Each is raised once, at the edge that met it, with ``from`` its cause.
 
-A message is a sentence for an operator: what happened, to what, and what to do.
+A message is a sentence for an operator: what happened, to what, and what to do. The type and the
+fields say what happened to the code: no caller reads the cause.
+
+    SpeechmqError
+    ├── SettingsError
+    ├── BrokerError                 RabbitMQ cannot be reached, or does not do what it is asked
+    │   ├── BrokerLost              a connection or a channel is gone, or there was no answer
+    │   ├── BrokerRefused           RabbitMQ answered, with ``reply_code`` and ``reply_text``
+    │   │   ├── QueueMissing        404 ``no queue``: only this says that a queue is gone
+    │   │   ├── QueueUnavailable    another 404, or 541: the queue may well be there
+    │   │   ├── QueueLocked         405: another connection has the queue
+    │   │   ├── ArgumentsDiffer     406: it exists, with other arguments
+    │   │   ├── AccessRefused       403
+    │   │   └── ExchangeMissing     404 ``no exchange``
+    │   ├── MessageRefused          a message that RabbitMQ did not take
+    │   │   ├── MessageReturned     no queue took it: there is none, or it is unavailable
+    │   │   └── MessageNacked       a queue is full, or unavailable
+    │   ├── StateUnreadable
+    │   ├── StreamOwned
+    │   ├── TopologyMismatch
+    │   └── LogMissing
+    ├── CrashLoop
+    ├── UpstreamError
+    │   ├── HandshakeRefused
+    │   ├── AccountFull
+    │   ├── KeyRefused
+    │   ├── KeyUnavailable
+    │   ├── UpstreamUnreachable
+    │   └── UpstreamLost
+    ├── UndecodableAudio
+    ├── TransitionError
+    ├── RecordingError
+    ├── RequestError
+    ├── NoAnswer
+    └── ChildFailed
 """
 
 from __future__ import annotations
+
+from enum import Enum, auto
 
 
 class SpeechmqError(Exception):
@@ -22,8 +58,41 @@ class BrokerLost(BrokerError):
     """The connection to RabbitMQ is gone; everything that was unacknowledged comes back."""
 
 
-class QueueGone(BrokerError):
-    """A stream's queue does not exist: the stream is over, or somebody deleted it."""
+class BrokerRefused(BrokerError):
+    """RabbitMQ refused a request, and closed its channel or its connection for it.
+
+    ``queue`` is the one that RabbitMQ names, or nothing where it names none. ``reply_code`` and
+    ``reply_text`` are RabbitMQ's own.
+    """
+
+    def __init__(
+        self, message: str, *, reply_code: int, reply_text: str, queue: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.queue = queue
+        self.reply_code = reply_code
+        self.reply_text = reply_text
+
+
+class QueueMissing(BrokerRefused):
+    """There is no such queue: its stream is over, or the queue expired or was deleted."""
+
+
+class QueueUnavailable(BrokerRefused):
+    """RabbitMQ cannot use the queue now, as while its node is down. It says nothing about whether
+    the queue is gone: nothing may be deleted, and no stream may fail, for this."""
+
+
+class QueueLocked(BrokerRefused):
+    """Another connection has the queue for itself."""
+
+
+class ArgumentsDiffer(BrokerRefused):
+    """An exchange or queue of this name exists with other arguments."""
+
+
+class AccessRefused(BrokerRefused):
+    """The user may not do this."""
 
 
 class CrashLoop(SpeechmqError):
@@ -40,14 +109,23 @@ class StreamOwned(BrokerError):
     """Another worker owns the stream."""
 
 
+class StateUnreadable(BrokerError):
+    """The queue of a stream's state holds something that is not a checkpoint of ours."""
+
+    def __init__(self, queue: str, reason: str) -> None:
+        super().__init__(f"{queue} holds {reason}")
+        self.queue = queue
+
+
 class TopologyMismatch(BrokerError):
     """An exchange or queue of ours exists with other arguments."""
 
-    def __init__(self, told: Exception) -> None:
+    def __init__(self, reply_text: str) -> None:
         super().__init__(
-            f"RabbitMQ has something of this name that was declared otherwise: {told}; delete it, "
-            "or choose another SPEECHMQ_BROKER__NAMESPACE, SPEECHMQ_BROKER__QUEUE_TYPE or, for a "
-            "log, the SPEECHMQ_BROKER__LOG_MAX_AGE and LOG_MAX_BYTES that it was made with"
+            f"an exchange or queue already exists with different arguments: {reply_text}; "
+            "delete it, or choose another SPEECHMQ_BROKER__NAMESPACE, SPEECHMQ_BROKER__QUEUE_TYPE "
+            "or, for a log, the SPEECHMQ_BROKER__LOG_MAX_AGE and LOG_MAX_BYTES that it was made "
+            "with"
         )
 
 
@@ -94,8 +172,25 @@ class KeyUnavailable(UpstreamError):
         super().__init__(f"{url} made no temporary key: {reason}")
 
 
+class Trouble(Enum):
+    """What kept a connection from being made."""
+
+    NETWORK = auto()
+    """Name resolution or TCP."""
+    DEADLINE = auto()
+    TLS = auto()
+    PROXY = auto()
+    PROTOCOL = auto()
+    """The other side speaks something else."""
+
+
 class UpstreamUnreachable(UpstreamError):
-    """No connection came about: name resolution, TCP, TLS or a deadline."""
+    """No connection came about. ``detail`` says what the network library found, without the URL."""
+
+    def __init__(self, message: str, trouble: Trouble, detail: str = "") -> None:
+        super().__init__(message)
+        self.trouble = trouble
+        self.detail = detail
 
 
 class UpstreamLost(UpstreamError):
@@ -129,13 +224,15 @@ class RequestError(SpeechmqError):
     """The command line asks for something that the contract does not allow."""
 
 
-class ExchangeMissing(BrokerError):
+class ExchangeMissing(BrokerRefused):
     """No worker has declared the exchange yet."""
 
-    def __init__(self, exchange: str) -> None:
+    def __init__(self, exchange: str, *, reply_code: int, reply_text: str) -> None:
         super().__init__(
             f"no worker has declared the exchange {exchange!r} yet: start one with "
-            "`speechmq worker`, or check --url and --namespace"
+            "`speechmq worker`, or check --url and --namespace",
+            reply_code=reply_code,
+            reply_text=reply_text,
         )
         self.exchange = exchange
 
@@ -151,7 +248,21 @@ class LogMissing(BrokerError):
 
 
 class MessageRefused(BrokerError):
-    """RabbitMQ returned or nacked a message; it is not on its way to a worker."""
+    """RabbitMQ returned or nacked a message; it is not on its way to a queue."""
+
+
+class MessageReturned(MessageRefused):
+    """No queue took a message that had to reach one: there is none, or its node is down."""
+
+    def __init__(self, message: str, *, exchange: str, routing_key: str, reply_text: str) -> None:
+        super().__init__(message)
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.reply_text = reply_text
+
+
+class MessageNacked(MessageRefused):
+    """A queue did not take the message: it is full, or not available."""
 
 
 class NoAnswer(SpeechmqError):

@@ -7,15 +7,15 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import Names, from_event
 from speechmq_schemas.events import Event
 
+from ..errors import MessageNacked
 from ..telemetry.logs import get_logger
 from .amqp.channel import Channel
-from .amqp.plane import translated
+from .amqp.error_map import translated
 
 log = get_logger(__name__)
 
@@ -45,13 +45,13 @@ async def announce(
         user_id=channel.users.own,
         delivery_mode=2,
     )
-    with translated(f"publishing {message.type}"):
-        try:
+    try:
+        with translated(f"publishing {message.type}"):
             await channel.basic_publish(
                 message.body,
                 exchange=names.events,
                 routing_key=message.routing_key,
                 properties=properties,
             )
-        except DeliveryError:
-            log.warning("consumer_queue_full", routing_key=message.routing_key)
+    except MessageNacked:
+        log.warning("consumer_queue_full", routing_key=message.routing_key)

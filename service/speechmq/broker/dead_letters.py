@@ -15,7 +15,7 @@ from pamqp import encode
 from speechmq_schemas import AmqpMessage
 from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, HEADERS, QUEUE, REASON, ROUTING_KEY
 
-from .amqp.plane import translated
+from .amqp.error_map import translated
 
 BURIED: Counter[str] = Counter()
 """Copies that this process has made, by code."""

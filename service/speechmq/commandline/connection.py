@@ -1,19 +1,20 @@
-"""A plain connection to RabbitMQ for the length of a command, and its errors in our words."""
+"""A plain connection to RabbitMQ for the length of a command."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.common import FieldTable
 
-from speechmq.errors import BrokerError, BrokerLost, ExchangeMissing, RequestError
+from speechmq.broker.amqp.error_map import text_of
+from speechmq.errors import BrokerError, RequestError
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
@@ -65,44 +66,6 @@ async def _connect(url: str, where: str, name: str) -> AbstractConnection:
         ) from error
     except (AMQPError, OSError, ValueError) as error:
         raise BrokerError(
-            f"RabbitMQ at {where} cannot be reached: {_reason(error)}. Does it run, and has --url "
+            f"RabbitMQ at {where} cannot be reached: {text_of(error)}. Does it run, and has --url "
             "the right user, password and vhost?"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(map(str, error.args)) or type(error).__name__
-
-
-async def declared_exchange(channel: AbstractChannel, name: str) -> AbstractExchange:
-    """An exchange that a worker has declared: its arguments are the worker's business.
-
-    Raises ``ExchangeMissing``; the channel is closed then.
-    """
-    try:
-        return await channel.get_exchange(name)
-    except ChannelNotFoundEntity as error:
-        raise ExchangeMissing(name) from error
-
-
-@contextmanager
-def broker_errors(doing: str) -> Iterator[None]:
-    """Translates what aio-pika raises while ``doing`` something."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise BrokerError(
-            f"RabbitMQ did not answer in time while {doing}; it holds publishers back when it is "
-            "short of memory or disk space"
-        ) from error
-    except (AMQPError, OSError, ChannelInvalidStateError) as error:
-        raise _lost(doing, error) from error
-    except Exception as error:
-        # aiormq fails what is under way with a bare `Exception` when it has no better one.
-        if type(error) is not Exception:
-            raise
-        raise _lost(doing, error) from error
-
-
-def _lost(doing: str, error: Exception) -> BrokerLost:
-    return BrokerLost(f"the connection to RabbitMQ was lost while {doing}: {_reason(error)}")

@@ -19,12 +19,11 @@ from aio_pika.abc import (
     AbstractIncomingMessage,
     AbstractQueue,
 )
-from aio_pika.exceptions import ChannelNotFoundEntity
 
-from speechmq.errors import BrokerError
+from speechmq.broker.amqp.error_map import translated
+from speechmq.errors import BrokerError, QueueMissing
 from speechmq_schemas import Names
 
-from .connection import broker_errors
 from .letters import DeadLetter
 
 ANSWER_SECONDS = 10.0
@@ -44,7 +43,7 @@ class HeldLetters:
 
     async def drop(self, letter: DeadLetter) -> None:
         """It is gone when the block is left."""
-        with broker_errors("dropping a dead letter"):
+        with translated("dropping a dead letter"):
             await self._messages[letter.number - 1].ack()
 
 
@@ -78,18 +77,18 @@ async def held_letters(
 ) -> AsyncIterator[HeldLetters]:
     """Holds the ``limit`` oldest letters for the length of the block.
 
-    Raises ``BrokerError`` when there is no such queue, ``BrokerLost``.
+    Raises ``BrokerError``, also when there is no such queue.
     """
     hold = _Hold(connection, queue)
     try:
-        with broker_errors("reading dead letters"):
+        with translated("reading dead letters"):
             await hold.take(limit)
         messages = tuple(hold.messages)
         letters = tuple(_letter(number, one) for number, one in enumerate(messages, 1))
         more = (messages[-1].message_count or 0) if messages else 0
         yield HeldLetters(letters, more, messages)
     finally:
-        with broker_errors("giving dead letters back"):
+        with translated("giving dead letters back"):
             await hold.give_back()
 
 
@@ -120,8 +119,9 @@ class _Hold:
         await channel.initialize(timeout=ANSWER_SECONDS)
         self._shares.append((channel, []))
         try:
-            return await channel.get_queue(self._queue)
-        except ChannelNotFoundEntity as error:
+            with translated("opening the queue of dead letters"):
+                return await channel.get_queue(self._queue)
+        except QueueMissing as error:
             raise BrokerError(
                 f"no worker has declared the queue {self._queue!r} yet: check --url and --namespace"
             ) from error

@@ -6,12 +6,10 @@ import asyncio
 
 from aio_pika import Connection, DeliveryMode, Message
 from aio_pika.abc import AbstractConnection, AbstractExchange
-from aio_pika.exceptions import DeliveryError, PublishError
 
-from speechmq.errors import MessageRefused
+from speechmq.broker.amqp.error_map import translated
+from speechmq.errors import MessageNacked, MessageRefused, MessageReturned
 from speechmq_schemas import AmqpMessage
-
-from .connection import broker_errors, declared_exchange
 
 UNCONFIRMED = 64
 CONFIRM_SECONDS = 10.0
@@ -46,34 +44,35 @@ class Publisher:
         """Returns when RabbitMQ has taken responsibility for the message.
 
         Raises ``MessageRefused`` for a nack or a return, ``BrokerError`` after
-        ``CONFIRM_SECONDS``, ``BrokerLost``.
+        ``CONFIRM_SECONDS``, ``BrokerError``.
         """
         name = _name(message)
-        with broker_errors(f"publishing {name}"):
-            try:
+        try:
+            with translated(f"publishing {name}"):
                 await self._exchange.publish(
                     to_aio_pika(message, self._user), message.routing_key, timeout=CONFIRM_SECONDS
                 )
-            except PublishError as error:
-                raise MessageRefused(
-                    f"RabbitMQ returned {name}: no queue takes the key {message.routing_key!r} on "
-                    f"{self._exchange.name!r}. Has a worker declared its queues?"
-                ) from error
-            except DeliveryError as error:
-                raise MessageRefused(
-                    f"RabbitMQ refused {name}: its queue is full, as it gets when no worker has "
-                    "room for the stream. Start another worker and send again"
-                ) from error
+        except MessageReturned as error:
+            raise MessageRefused(
+                f"RabbitMQ returned {name}: no queue takes the key {message.routing_key!r} on "
+                f"{self._exchange.name!r}. Has a worker declared its queues, and do all nodes of "
+                "the broker run?"
+            ) from error
+        except MessageNacked as error:
+            raise MessageRefused(
+                f"RabbitMQ refused {name}: its queue is full, as it gets when no worker has "
+                "room for the stream, or not available. Start another worker and send again"
+            ) from error
 
 
 async def open_publisher(
     connection: AbstractConnection, exchange: str, tasks: asyncio.TaskGroup
 ) -> Publisher:
-    """A publisher to an exchange of the worker's; raises ``ExchangeMissing``, ``BrokerLost``."""
-    with broker_errors("opening a channel"):
+    """A publisher to an exchange of the worker's; raises ``ExchangeMissing``, ``BrokerError``."""
+    with translated("opening a channel"):
         channel = connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.initialize(timeout=CONFIRM_SECONDS)
-        found = await declared_exchange(channel, exchange)
+        found = await channel.get_exchange(exchange)
         user = connection.url.user if isinstance(connection, Connection) else None
         return Publisher(found, tasks, user)
 

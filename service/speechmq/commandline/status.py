@@ -12,6 +12,7 @@ import typer
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from rich.console import Console
 
+from speechmq.broker.amqp.error_map import translated
 from speechmq.errors import NoAnswer
 from speechmq_schemas import (
     AmqpMessage,
@@ -24,7 +25,7 @@ from speechmq_schemas import (
     to_reply,
 )
 
-from .connection import broker_errors, connected, declared_exchange
+from .connection import connected
 from .exits import ExitCode
 from .options import DEFAULT_NAMESPACE, DEFAULT_URL, Namespace, Url, result_of, told
 from .request import checked_stream_id
@@ -82,10 +83,10 @@ async def _ask(
         reply_to=DIRECT,
         correlation_id=secrets.token_hex(8),
     )
-    with broker_errors("asking for the status of a stream"):
+    with translated("asking for the status of a stream"):
         channel = connection.channel()
         await channel.initialize(timeout=SETUP_SECONDS)
-        inbound = await declared_exchange(channel, names.inbound)
+        inbound = await channel.get_exchange(names.inbound)
         replies = await channel.get_queue(DIRECT, ensure=False)
         await replies.consume(answers.put, no_ack=True, timeout=SETUP_SECONDS)
         await inbound.publish(_outgoing(request), request.routing_key, timeout=SETUP_SECONDS)

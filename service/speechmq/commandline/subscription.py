@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldTable
 
-from speechmq.errors import BrokerLost, LogMissing
+from speechmq.broker.amqp.error_map import translated
+from speechmq.errors import BrokerLost, LogMissing, QueueMissing
 from speechmq_schemas import AmqpMessage
 
-from .connection import broker_errors, declared_exchange
 from .received import Received, receive
 
 SETUP_SECONDS = 10.0
@@ -57,7 +56,7 @@ class Subscription:
         if arrived is None:
             raise BrokerLost("the connection to RabbitMQ was lost while listening to events")
         message, at = arrived
-        with broker_errors("acknowledging an event"):
+        with translated("acknowledging an event"):
             await message.ack()
         return receive(from_aio_pika(message), at)
 
@@ -67,13 +66,13 @@ async def subscribe(
 ) -> Subscription:
     """Listens to one stream or to all; from the return on, no event is missed.
 
-    The queue goes with the connection. Raises ``ExchangeMissing``, ``BrokerLost``.
+    The queue goes with the connection. Raises ``ExchangeMissing``, ``BrokerError``.
     """
     subscription = Subscription()
     key = "#" if stream_id is None else f"#.{stream_id}"
-    with broker_errors("subscribing to events"):
+    with translated("subscribing to events"):
         channel = await _channel(connection, subscription)
-        source = await declared_exchange(channel, exchange)
+        source = await channel.get_exchange(exchange)
         queue = await channel.declare_queue(
             exclusive=True,
             auto_delete=True,
@@ -90,17 +89,17 @@ async def replay(
 ) -> Subscription:
     """Reads the transcript log from its first event on, and goes on with what is added to it.
 
-    Raises ``LogMissing``, ``BrokerLost``.
+    Raises ``LogMissing``, ``BrokerError``.
     """
     subscription = Subscription(stream_id)
-    with broker_errors("reading the transcript log"):
-        channel = await _channel(connection, subscription)
-        try:
+    first: FieldTable = {"x-stream-offset": "first"}
+    try:
+        with translated("reading the transcript log"):
+            channel = await _channel(connection, subscription)
             queue = await channel.get_queue(log)
-        except ChannelNotFoundEntity as error:
-            raise LogMissing(log) from error
-        first: FieldTable = {"x-stream-offset": "first"}
-        await queue.consume(subscription.take, arguments=first, timeout=SETUP_SECONDS)
+            await queue.consume(subscription.take, arguments=first, timeout=SETUP_SECONDS)
+    except QueueMissing as error:
+        raise LogMissing(log) from error
     return subscription
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from speechmq.backoff import backoff
 from speechmq.commandline.connection import address, connected
 from speechmq.commandline.subscription import subscribe
 from speechmq.errors import BrokerError, ExchangeMissing
@@ -21,7 +22,8 @@ async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -
 
     Raises ``RequestError`` for a URL that is none.
     """
-    clock, lost_at, delay, told = asyncio.get_running_loop().time, None, FIRST_DELAY, ""
+    clock, lost_at, told = asyncio.get_running_loop().time, None, ""
+    delays = backoff(FIRST_DELAY, LONGEST_DELAY)
     where = address(url)
     while True:
         try:
@@ -32,7 +34,8 @@ async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -
                     tell(f"connected to RabbitMQ at {where}")
                 if lost_at is not None:
                     hub.missed(clock() - lost_at)
-                lost_at, delay, told = None, FIRST_DELAY, ""
+                lost_at, told = None, ""
+                delays = backoff(FIRST_DELAY, LONGEST_DELAY)
                 async for received in events:
                     hub.take(received)
         except BrokerError as error:
@@ -42,5 +45,4 @@ async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -
             if told != type(error).__name__:
                 tell(f"{error}; trying again")
             told = type(error).__name__
-        await asyncio.sleep(delay)
-        delay = min(2 * delay, LONGEST_DELAY)
+        await asyncio.sleep(next(delays))

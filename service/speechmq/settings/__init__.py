@@ -109,4 +109,4 @@ def _name_section(error: SourceError) -> str:
     """The library says which part of the settings holds the list, and not which variable."""
     quoted = str(error).split('"')
     section = f"SPEECHMQ_{quoted[1].upper()}" if len(quoted) > 2 else "SPEECHMQ"
-    return f"a list among the variables of {section} is not JSON: {error.__cause__}"
+    return f'a list among the variables of {section} is not JSON, as ["one", "two"] is'

@@ -6,6 +6,7 @@ Decides nothing: when to connect, what to send and when to give up is the core's
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 from yarl import URL
 
-from ..errors import HandshakeRefused, UpstreamLost, UpstreamUnreachable
+from ..errors import HandshakeRefused, Trouble, UpstreamLost, UpstreamUnreachable
 from ..settings.upstream import UpstreamSettings
 from ..speechmatics.messages import MalformedMessage, Received, UnknownReceived, decode
 from ..speechmatics.regions import shown
@@ -164,12 +165,36 @@ async def _dial(dialling: Dialling, key: SecretStr | None) -> Socket:
         status = error.response.status_code
         raise HandshakeRefused(url, status, dialling.key_setting) from error
     except (InvalidProxy, ImportError):
-        raise UpstreamUnreachable(f"no connection to {url}: {PROXY_UNUSABLE}") from None
+        told = f"no connection to {url}: {PROXY_UNUSABLE}"
+        raise UpstreamUnreachable(told, Trouble.PROXY, PROXY_UNUSABLE) from None
     except ProxyError as error:
         reason = f"{error}; check {PROXY_SETTING} and that the proxy may connect there"
-        raise UpstreamUnreachable(f"no connection to {url}: {reason}") from error
+        told = f"no connection to {url}: {reason}"
+        raise UpstreamUnreachable(told, Trouble.PROXY, str(error)) from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise UpstreamUnreachable(f"no connection to {url}: {error}") from error
+        told = f"no connection to {url}: {error}"
+        raise UpstreamUnreachable(told, *_trouble_of(error)) from error
+
+
+def _trouble_of(error: Exception) -> tuple[Trouble, str]:
+    """And its detail, which may not hold the URL."""
+    match error:
+        case ssl.SSLError():
+            return Trouble.TLS, tls_reason(error)
+        case TimeoutError():
+            return Trouble.DEADLINE, ""
+        case InvalidHandshake():
+            return Trouble.PROTOCOL, type(error).__name__
+        case _:
+            return Trouble.NETWORK, type(error).__name__
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """What is wrong with the certificate, or with the handshake."""
+    for name in ("verify_message", "reason"):
+        if told := getattr(error, name, None):
+            return str(told)
+    return str(error)
 
 
 def _authorization(key: SecretStr | None) -> dict[str, str]:

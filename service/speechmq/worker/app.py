@@ -14,13 +14,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelPreconditionFailed
 
 from speechmq_schemas import Names
 
+from ..backoff import backoff
 from ..broker.amqp import framing, tolerance
+from ..broker.amqp.error_map import translated
 from ..broker.amqp.outage import Outage
-from ..broker.amqp.plane import DataPlane, open_plane, translated
+from ..broker.amqp.plane import DataPlane, open_plane
 from ..broker.amqp.side_channel import SideChannel
 from ..broker.control.admission import Admission
 from ..broker.control.claims import Claims
@@ -33,6 +34,7 @@ from ..broker.control.seats import seats_of
 from ..broker.control.status import UnownedStatus, worker_name
 from ..broker.topology import declare, topologies
 from ..errors import (
+    ArgumentsDiffer,
     BrokerError,
     BrokerLost,
     SettingsError,
@@ -136,20 +138,20 @@ class Worker:
             await self._run()
 
     async def _run(self) -> None:
-        pause, was_connected = FIRST_PAUSE, False
+        pauses, was_connected = backoff(FIRST_PAUSE, LONGEST_PAUSE), False
         while not self._stopping.is_set():
             try:
                 async with open_plane(self._settings.broker) as plane:
-                    pause, was_connected = FIRST_PAUSE, True
+                    pauses, was_connected = backoff(FIRST_PAUSE, LONGEST_PAUSE), True
                     await self._work(plane)
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
                 self._lookout.readiness.lost(str(error))
+                pause = next(pauses)
                 if self._outage.is_news(self._clock()):
                     log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
 
     def stop(self) -> None:
         """Asks for a clean end; asked again, ends at once, as if it had crashed."""
@@ -255,10 +257,8 @@ class Worker:
             with translated("declaring exchanges and queues"):
                 for topology in topologies(names, self._settings.broker):
                     await declare(channel, topology)
-        except BrokerLost as error:
-            if isinstance(error.__cause__, ChannelPreconditionFailed):
-                raise TopologyMismatch(error.__cause__) from error
-            raise
+        except ArgumentsDiffer as error:
+            raise TopologyMismatch(error.reply_text) from error
 
     def _control(
         self,

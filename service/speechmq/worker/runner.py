@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..broker.amqp.plane import answered
+from ..broker.amqp.error_map import answered
 from ..broker.stream.event_publisher import EventPublisher
 from ..broker.stream.stream_queue import StreamQueue
 from ..core.stream import Stream

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 
 from speechmq_schemas import ContractError, Names, StartStream, StreamFailed
 
-from ..broker.amqp.plane import DataPlane, answered
+from ..backoff import backoff
+from ..broker.amqp.error_map import answered
+from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim
 from ..broker.control.seats import seats_of
 from ..broker.control.status import Ownership, StatusDesk
@@ -29,7 +31,7 @@ from ..core.status import Status, status_of
 from ..core.stream import Stream
 from ..core.values.memo import Memo
 from ..core.values.outputs import Outcome
-from ..errors import BrokerError, BrokerLost, CrashLoop, QueueGone, StreamOwned
+from ..errors import BrokerError, CrashLoop, QueueMissing, StateUnreadable, StreamOwned
 from ..settings import Settings
 from ..tasks import task_group
 from ..telemetry.logs import describe, get_logger
@@ -91,7 +93,7 @@ class Tenure:
     async def serve(self) -> Verdict:
         """What is to become of the claim, when nothing of the stream is held any more.
 
-        Raises ``BrokerLost`` when that is not to be had: the connection has to end then, and with
+        Raises ``BrokerError`` when that is not to be had: the connection has to end then, and with
         it goes what is held. The same is true for cancelling.
         """
         async with task_group() as tasks:
@@ -119,8 +121,7 @@ class Tenure:
     async def _own(self) -> bool:
         """False when another owner stays for three heartbeats, or past a drain."""
         deadline = self._clock() + PATIENCE * self._settings.broker.heartbeat
-        pause = FIRST_PAUSE
-        while True:
+        for pause in backoff(FIRST_PAUSE, LONGEST_PAUSE, self._jitter):
             try:
                 async with self._answered():
                     await own(self._plane, self._names, self._stream_id)
@@ -129,8 +130,8 @@ class Tenure:
                     return False
             else:
                 return True
-            await asyncio.sleep(pause * (0.5 + self._jitter()))
-            pause = min(LONGEST_PAUSE, pause * 2)
+            await asyncio.sleep(pause)
+        raise AssertionError("the delays have no end")
 
     def _judge_other_owner(self) -> Verdict:
         """The other has a claim of its own. If this one is new, it is one too many; if it had an
@@ -153,7 +154,7 @@ class Tenure:
         """A seat that the broker refuses expires by itself: no reason to end a connection."""
         try:
             yield
-        except BrokerLost as error:
+        except BrokerError as error:
             if self._plane.is_lost:
                 raise
             log.warning("seat_refused", stream_id=self._stream_id, seat=seat, **describe(error))
@@ -164,7 +165,7 @@ class Tenure:
         """One stream's trouble with the broker is no other's, as long as the connection lives."""
         try:
             return await self._run_or_fail(queue)
-        except BrokerLost as error:
+        except BrokerError as error:
             if self._plane.is_lost:
                 raise
             log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
@@ -173,15 +174,15 @@ class Tenure:
     async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
         try:
             return await self._run(queue)
-        except BrokerLost:
-            raise
         except CrashLoop as error:
             return await self._fail("crash_loop", str(error))
         except ContractError as error:
             # It was admitted by a worker with other settings than this one's.
             return await self._fail(error.code, error.reason)
-        except BrokerError as error:
+        except StateUnreadable as error:
             return await self._fail("state_lost", str(error))
+        except BrokerError:
+            raise
         except Exception as error:
             log.exception("stream_crashed", stream_id=self._stream_id)
             return await self._fail("internal_error", str(error))
@@ -189,7 +190,7 @@ class Tenure:
     async def _run(self, queue: StreamQueue) -> Verdict:
         try:
             outcome = await self._run_stream(queue)
-        except QueueGone:
+        except QueueMissing:
             return await self._clear_up()
         finally:
             await queue.close()

@@ -7,8 +7,8 @@ for streams that have long had another owner. When this one is lost, whoever use
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import NoReturn, cast
 
 import aio_pika.abc
@@ -18,10 +18,11 @@ from aiormq.exceptions import AMQPError
 from pamqp.frame import FrameTypes
 from yarl import URL
 
-from ...errors import BrokerError, BrokerLost
+from ...errors import BrokerError, BrokerLost, QueueMissing
 from ...settings import BrokerSettings
 from ...telemetry.logs import get_logger
 from .channel import Channel
+from .error_map import translated
 from .gathering import Gathering
 from .identity import WorkerUsers
 
@@ -31,34 +32,6 @@ log = get_logger(__name__)
 CONNECTION_CLOSE_TIMEOUT = 5.0
 # Of a connection whose broker sets no bound.
 MOST_CHANNELS = 65_535
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turns what the client raises into ``BrokerLost`` that says what could not be done."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise BrokerLost(f"RabbitMQ did not answer in time while {doing}") from error
-    except (AMQPError, OSError, RuntimeError) as error:
-        raise BrokerLost(f"RabbitMQ was lost while {doing}: {error}") from error
-    except Exception as error:
-        # aiormq fails what is pending with a plain Exception when the connection closes.
-        if type(error) is not Exception:
-            raise
-        raise BrokerLost(f"RabbitMQ was lost while {doing}") from error
-
-
-@asynccontextmanager
-async def answered(seconds: float) -> AsyncIterator[None]:
-    """One deadline for all that is asked of the broker inside. Raises ``BrokerLost``."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise BrokerLost(
-            f"RabbitMQ did not answer for {seconds} s; a memory or disk alarm makes it wait"
-        ) from error
 
 
 class PlainConnection(aiormq.Connection):
@@ -121,7 +94,7 @@ class DataPlane:
         """A channel with publisher confirms, where a returned message is an error.
 
         One that nothing is published on needs no confirms, and is open a round trip sooner.
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         with translated("opening a channel"):
             channel = await self._connection.open_channel(confirms=confirms)
@@ -135,7 +108,7 @@ class DataPlane:
         refuses something.
 
         Who is cancelled does not wait for its goodbye: the broker that left the question unanswered
-        may leave that unanswered too. Raises ``BrokerLost``.
+        may leave that unanswered too. Raises ``BrokerError``.
         """
         channel = await self.channel(confirms=confirms)
         try:
@@ -146,16 +119,17 @@ class DataPlane:
                 await asyncio.shield(parting)
 
     async def queue_exists(self, queue: str) -> int | None:
-        """The queue's number of consumers, or nothing if there is no such queue."""
+        """The queue's number of consumers, or nothing if there is no such queue.
+
+        Raises ``QueueUnavailable`` for one that may be there, and ``BrokerError``.
+        """
         try:
             async with self.asking() as channel:
                 with translated(f"looking for the queue {queue}"):
                     declared = await channel.queue_declare(queue, passive=True)
                 return declared.consumer_count or 0
-        except BrokerLost as error:
-            if isinstance(error.__cause__, aiormq.exceptions.ChannelNotFoundEntity):
-                return None
-            raise
+        except QueueMissing:
+            return None
 
     @property
     def is_lost(self) -> bool:
@@ -226,7 +200,7 @@ async def _part(channel: Channel) -> None:
 
 
 async def _say_goodbye(channel: Channel) -> None:
-    with suppress(BrokerLost), translated("closing a channel"):
+    with suppress(BrokerError), translated("closing a channel"):
         await channel.say_goodbye()
 
 
@@ -234,7 +208,7 @@ async def disconnect(
     connection: AbstractConnection | aio_pika.abc.AbstractConnection,
 ) -> None:
     """Whatever it was may be gone already, or get no answer."""
-    with suppress(BrokerLost), translated("closing the connection"):
+    with suppress(BrokerError), translated("closing the connection"):
         async with asyncio.timeout(CONNECTION_CLOSE_TIMEOUT):
             await connection.close()
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from aiormq.abc import AbstractChannel
 
+from ...backoff import backoff
 from ...errors import BrokerError, BrokerLost
 from ...settings import BrokerSettings
 from ...telemetry.logs import describe, get_logger
@@ -43,18 +44,21 @@ class SideChannel:
 
     async def keep(self) -> NoReturn:
         """Returns by being cancelled, which closes the connection."""
-        pause, outage, clock = FIRST_PAUSE, Outage(), asyncio.get_running_loop().time
+        pauses, outage = backoff(FIRST_PAUSE, LONGEST_PAUSE), Outage()
+        clock = asyncio.get_running_loop().time
         while True:
+            pause = FIRST_PAUSE
             try:
                 async with open_plane(self._settings) as plane:
-                    self._channel, pause = await plane.channel(), FIRST_PAUSE
+                    self._channel = await plane.channel()
+                    pauses = backoff(FIRST_PAUSE, LONGEST_PAUSE)
                     outage.over()
                     self._is_open.set()
                     await plane.wait_lost()
             except BrokerError as error:
+                pause = next(pauses)
                 if outage.is_news(clock()):
                     log.warning("side_channel_lost", **describe(error), retry_in=pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
             finally:
                 self._channel = None
                 self._is_open.clear()

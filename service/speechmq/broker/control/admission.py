@@ -9,8 +9,6 @@ import json
 import re
 from collections.abc import Callable
 
-from aiormq.exceptions import ChannelPreconditionFailed
-
 from speechmq_schemas import (
     AmqpMessage,
     ContractError,
@@ -25,13 +23,14 @@ from speechmq_schemas import (
 from speechmq_schemas.errors import MAX_FIELDS
 from speechmq_schemas.events import Event
 
-from ...errors import BrokerLost
+from ...errors import ArgumentsDiffer
 from ...settings import Settings
 from ...telemetry.logs import get_logger
 from ...telemetry.observer import Observer, Passed
 from ...telemetry.trace_context import trace_field
 from ..amqp.channel import Channel
-from ..amqp.plane import DataPlane, answered, translated
+from ..amqp.error_map import answered, translated
+from ..amqp.plane import DataPlane
 from ..announcements import announce
 from ..dead_letters import Letter, bury
 from ..topology import StreamTopology, bind, declare_queue, per_stream
@@ -74,7 +73,7 @@ class Admission:
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
         """Returns when everything is in the broker's hands, so that the start may be settled.
 
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         async with (
             answered(self._deadline),
@@ -160,9 +159,7 @@ class Admission:
                 with translated(f"declaring {topology.stream.name}"):
                     await declare_queue(channel, topology.stream)
                     await declare_queue(channel, topology.state)
-        except BrokerLost as error:
-            if not isinstance(error.__cause__, ChannelPreconditionFailed):
-                raise
+        except ArgumentsDiffer as error:
             raise ContractError(
                 "different_start",
                 "a stream with this id is live and was started with another body; "

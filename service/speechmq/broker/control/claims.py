@@ -16,8 +16,9 @@ from pamqp import commands as spec
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
 from ..amqp.channel import Channel
+from ..amqp.error_map import translated
 from ..amqp.identity import foreign
-from ..amqp.plane import DataPlane, close_quietly, fail_when_closed, translated
+from ..amqp.plane import DataPlane, close_quietly, fail_when_closed
 from ..dead_letters import Letter, bury
 from .seats import HEADER
 

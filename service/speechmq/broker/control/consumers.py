@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import aiormq
 from aiormq.abc import AbstractChannel
 
 from speechmq_schemas import Names
 
-from ...errors import BrokerLost
-from ..amqp.plane import DataPlane, translated
+from ...errors import BrokerLost, QueueMissing
+from ..amqp.error_map import translated
+from ..amqp.plane import DataPlane
 
 EVERY = 1.0
 """Seconds between looks."""
@@ -64,8 +64,6 @@ async def _count(channel: AbstractChannel, queue: str) -> tuple[int, int]:
     try:
         with translated(f"looking at {queue}"):
             found = await channel.queue_declare(queue, passive=True)
-    except BrokerLost as error:
-        if isinstance(error.__cause__, aiormq.exceptions.ChannelNotFoundEntity):
-            raise BrokerLost(f"the queue {queue} was deleted") from error
-        raise
+    except QueueMissing as error:
+        raise BrokerLost(f"the queue {queue} was deleted") from error
     return found.message_count or 0, found.consumer_count or 0

@@ -24,7 +24,8 @@ from speechmq_schemas.dead_letters import DROPPED
 from ...errors import BrokerError, BrokerLost
 from ...settings import Settings
 from ...telemetry.logs import describe, get_logger
-from ..amqp.plane import broker_url, disconnect, fail_when_closed, translated
+from ..amqp.error_map import translated
+from ..amqp.plane import broker_url, disconnect, fail_when_closed
 from ..amqp.side_channel import SideChannel
 from ..dead_letters import Letter, bury
 from .admission import Admission
@@ -166,10 +167,10 @@ class ControlPlane:
                 with translated("acknowledging a message of the control plane"):
                     await message.ack()
                 self._is_giving_back = False
-            except BrokerLost as error:
+            except BrokerError as error:
                 self._tell_of(error, message)
                 await asyncio.sleep(PAUSE)
-                with suppress(BrokerLost), translated("giving a message back"):
+                with suppress(BrokerError), translated("giving a message back"):
                     await message.nack()
 
     @contextmanager
@@ -182,7 +183,7 @@ class ControlPlane:
         finally:
             self._in_hand.discard(task)
 
-    def _tell_of(self, error: BrokerLost, message: IncomingMessage) -> None:
+    def _tell_of(self, error: BrokerError, message: IncomingMessage) -> None:
         """Aloud for the first message only: thousands may wait for the same broker."""
         if self._is_giving_back:
             log.debug("message_given_back", type=message.type, **describe(error))
@@ -200,7 +201,7 @@ class ControlPlane:
         the prefetch for ever, in one worker after another."""
         try:
             await work(read_message(message), bool(message.redelivered))
-        except BrokerLost:
+        except BrokerError:
             raise
         except Exception as error:
             log.exception("message_unusable", queue=queue)

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import PublishError
 from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, Names, command_headers
 from speechmq_schemas.routing import is_stream_id
 
-from ...errors import BrokerLost
-from ..amqp.plane import translated
+from ...errors import BrokerError, MessageReturned
+from ..amqp.error_map import translated
 from ..dead_letters import Letter, bury, writable
 
 RETRY_EVERY = 0.1
@@ -42,7 +41,7 @@ class Side(Protocol):
     """Where early audio is published."""
 
     async def channel(self) -> AbstractChannel:
-        """Raises on returned messages; raises ``BrokerLost`` when there is none for long."""
+        """Raises on returned messages; raises ``BrokerError`` when there is none for long."""
 
 
 @dataclass(slots=True)
@@ -80,7 +79,7 @@ class EarlyAudio:
         """Returns when the message is in its stream's queue, among the dead letters, or at the end
         of the early queue once more.
 
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         prefix, _, stream_id = message.routing_key.partition(".")
         if len(message.body) > self._max_bytes:
@@ -173,7 +172,7 @@ class EarlyAudio:
         async with self._one_at_a_time if is_alone else nullcontext():
             try:
                 is_there = await _publish(channel, message, queue)
-            except BrokerLost:
+            except BrokerError:
                 self._careful_until = self._clock() + CAREFUL
                 self._losses[queue] += is_alone
                 raise
@@ -187,20 +186,17 @@ class EarlyAudio:
 
 
 async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -> bool:
-    """False if there is no such queue. Raises ``BrokerLost``."""
-    with translated(f"forwarding early audio to {queue}"):
-        try:
+    """False if no such queue took it. Raises ``BrokerError``."""
+    try:
+        with translated(f"forwarding early audio to {queue}"):
             await channel.basic_publish(
                 message.body,
                 routing_key=queue,
                 properties=_properties(message),
                 mandatory=True,
             )
-        except PublishError as error:
-            # The client's frames hold the error, which holds them, and they hold the body: each try
-            # would leave one until somebody looks for garbage.
-            error.__traceback__ = None
-            return False
+    except MessageReturned:
+        return False
     return True
 
 

@@ -45,7 +45,7 @@ class KeyRequests:
         self._make = make
 
     async def answer(self, asked: AmqpMessage, redelivered: bool) -> None:
-        """Returns when the request may be settled. Raises ``BrokerLost``.
+        """Returns when the request may be settled. Raises ``BrokerError``.
 
         One that is delivered again is answered again: its asker may never have had a key.
         """

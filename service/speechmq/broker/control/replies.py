@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import (
@@ -23,11 +22,11 @@ from speechmq_schemas import (
     from_reply,
 )
 
-from ...errors import BrokerLost
+from ...errors import BrokerError, MessageRefused
 from ...settings import BrokerSettings
 from ...tasks import task_group
 from ...telemetry.logs import describe, get_logger
-from ..amqp.plane import translated
+from ..amqp.error_map import translated
 from ..amqp.side_channel import SideChannel
 
 log = get_logger(__name__)
@@ -90,7 +89,7 @@ class Answers:
         self._direct = SideChannel(settings)
 
     async def channel(self, reply_to: str = "") -> AbstractChannel:
-        """Without ``reply_to``, for what is not answered. Raises ``BrokerLost``."""
+        """Without ``reply_to``, for what is not answered. Raises ``BrokerError``."""
         chosen = self._direct if reply_to.startswith(DIRECT) else self._to_queues
         return await chosen.channel()
 
@@ -107,7 +106,7 @@ def settled_at_last(*, redelivered: bool) -> Iterator[None]:
     connection each time. Who gets no answer asks again."""
     try:
         yield
-    except BrokerLost as error:
+    except BrokerError as error:
         if not redelivered:
             raise
         log.warning("question_unanswered", **describe(error))
@@ -120,7 +119,7 @@ async def reply(
     asker without a queue, who uses the broker's direct reply-to, that is not known.
 
     After ``expires`` seconds the broker drops an answer that nobody has fetched. Raises
-    ``BrokerLost``. Cancelling leaves it open whether the answer was sent.
+    ``BrokerError``. Cancelling leaves it open whether the answer was sent.
     """
     message = from_reply(answer, asked)
     properties = spec.Basic.Properties(
@@ -131,8 +130,8 @@ async def reply(
         expiration=None if expires is None else str(round(expires * 1000)),
         delivery_mode=1,
     )
-    with translated(f"answering {asked.type}"):
-        try:
+    try:
+        with translated(f"answering {asked.type}"):
             await channel.basic_publish(
                 message.body,
                 routing_key=message.routing_key,
@@ -140,9 +139,9 @@ async def reply(
                 # RabbitMQ returns what goes to a direct reply-to, although it was delivered.
                 mandatory=not message.routing_key.startswith(DIRECT),
             )
-        except DeliveryError:
-            log.info("answer_dropped", type=asked.type[:80])
-            return False
+    except MessageRefused:
+        log.info("answer_dropped", type=asked.type[:80])
+        return False
     return True
 
 

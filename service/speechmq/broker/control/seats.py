@@ -14,13 +14,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from aiormq.exceptions import ChannelPreconditionFailed
-
 from speechmq_schemas import ContractError, Names
 
-from ...errors import BrokerLost
+from ...errors import ArgumentsDiffer
 from ...settings import Settings
-from ..amqp.plane import DataPlane, translated
+from ..amqp.error_map import translated
+from ..amqp.plane import DataPlane
 from ..topology import Queue, declare_queue
 
 HEADER = "x-speechmq-seat"
@@ -55,7 +54,7 @@ class Seats:
 
         ``again`` says that it may have been left with one, which is then looked for first: another
         that has become free since would be a second. Raises ``ContractError`` when the user has
-        none left, and ``BrokerLost``.
+        none left, and ``BrokerError``.
         """
         if self._limit is None:
             return None
@@ -93,20 +92,18 @@ class Seats:
 
     async def hold(self, name: str, stream_id: str) -> bool:
         """Whether the stream has the seat, for as long as it does not expire. Raises
-        ``BrokerLost``."""
+        ``BrokerError``."""
         try:
             async with self._plane.asking() as channel:
                 with translated(f"taking {name}"):
                     await declare_queue(channel, seat_queue(name, stream_id, self._expires))
-        except BrokerLost as error:
-            if isinstance(error.__cause__, ChannelPreconditionFailed):
-                return False
-            raise
+        except ArgumentsDiffer:
+            return False
         return True
 
     async def free(self, name: str, stream_id: str) -> None:
         """Harmless if another stream has it by now: the last owner may have freed it, and been
-        lost before it said so. Raises ``BrokerLost``."""
+        lost before it said so. Raises ``BrokerError``."""
         if not await self.hold(name, stream_id):
             return
         async with self._plane.asking() as channel:

@@ -33,9 +33,10 @@ from speechmq_schemas.routing import STATUS_ROUTING_PREFIX, status_routing_key
 
 from ...core.states import State
 from ...core.status import Status
-from ...errors import BrokerLost
+from ...errors import BrokerError
 from ...telemetry.logs import describe, get_logger
-from ..amqp.plane import DataPlane, fail_when_closed, translated
+from ..amqp.error_map import translated
+from ..amqp.plane import DataPlane, fail_when_closed
 from ..dead_letters import Letter, bury
 from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
@@ -109,7 +110,7 @@ class Answering:
     async def read(
         self, message: AmqpMessage, *, redelivered: bool = False
     ) -> GetStreamStatus | None:
-        """Nothing if it is settled already, because it was no question. Raises ``BrokerLost``."""
+        """Nothing if it is settled already, because it was no question. Raises ``BrokerError``."""
         try:
             require_asker(message, self._names)
         except ContractError as error:
@@ -159,7 +160,7 @@ class StatusDesk:
     async def open(
         cls, plane: DataPlane, answers: Answers, names: Names, worker: str
     ) -> StatusDesk:
-        """Raises ``BrokerLost``."""
+        """Raises ``BrokerError``."""
         desk = cls(await plane.channel(prefetch=AT_ONCE), answers, names, worker)
         await desk._consume()
         return desk
@@ -176,7 +177,7 @@ class StatusDesk:
             await self._channel.basic_consume(self._queue, self._on_message)
 
     async def attend(self, stream_id: str, ownership: Ownership) -> None:
-        """From the return on, questions about the stream come here. Raises ``BrokerLost``."""
+        """From the return on, questions about the stream come here. Raises ``BrokerError``."""
         self._streams[stream_id] = ownership
         key = status_routing_key(stream_id)
         with translated(f"binding {self._queue} to {key}"):
@@ -185,7 +186,7 @@ class StatusDesk:
     async def leave(self, stream_id: str) -> None:
         """To be called before another may own the stream; harmless if it never was attended.
 
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         if stream_id in self._streams:
             key = status_routing_key(stream_id)
@@ -194,18 +195,18 @@ class StatusDesk:
             del self._streams[stream_id]
 
     async def fail_when_closed(self) -> NoReturn:
-        """Raises ``BrokerLost`` when questions cannot come here any more."""
+        """Raises ``BrokerError`` when questions cannot come here any more."""
         await fail_when_closed(self._channel, f"the consumer of {self._queue}")
 
     async def _on_message(self, delivered: DeliveredMessage) -> None:
         """Who gets no answer asks again, so a question is settled in any case."""
         try:
             await self._answer(read_message(delivered))
-        except BrokerLost as error:
+        except BrokerError as error:
             log.warning("question_unanswered", **describe(error))
         except Exception:
             log.exception("question_unusable")
-        with suppress(BrokerLost), translated("settling a question"):
+        with suppress(BrokerError), translated("settling a question"):
             await self._channel.basic_ack(delivered.delivery_tag or 0)
 
     async def _answer(self, message: AmqpMessage) -> None:
@@ -231,7 +232,7 @@ class UnownedStatus:
         self._answering = Answering(answers, names, names.early)
 
     async def answer(self, message: AmqpMessage, redelivered: bool = False) -> None:
-        """Raises ``BrokerLost``; the question may then be asked again."""
+        """Raises ``BrokerError``; the question may then be asked again."""
         asked = await self._answering.read(message, redelivered=redelivered)
         if asked is None:
             return

@@ -9,19 +9,18 @@ from typing import Any
 
 import msgspec
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity, DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import Names, event_routing_key
 from speechmq_schemas.routing import translation_routing_key
 
 from ...core.values.checkpoint import Checkpoint
-from ...errors import BrokerError, BrokerLost, QueueGone
+from ...errors import MessageNacked, StateUnreadable
 from ...tasks import task_group
 from ...telemetry.logs import get_logger
 from ..amqp.channel import Channel
+from ..amqp.error_map import translated
 from ..amqp.identity import foreign
-from ..amqp.plane import translated
 from ..dead_letters import Letter, bury
 
 log = get_logger(__name__)
@@ -78,14 +77,15 @@ async def take_over(
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
     knows that the older epoch is over. Behind the stream's last words there is nothing to own:
     they stay where they are, for the next one to find if this one dies before the queues are
-    deleted. Raises ``BrokerLost``, ``QueueGone`` for a state that is
-    gone, and ``BrokerError`` for one that cannot be read. One that no worker wrote is put aside.
+    deleted. One that no worker wrote is put aside. Raises ``QueueMissing`` for a state that is
+    gone, ``StateUnreadable`` for one that cannot be read, and ``BrokerError``.
     """
     queue = names.state(stream_id)
-    found = await _get(channel, queue)
-    if isinstance(found.delivery, spec.Basic.GetOk) and not channel.users.wrote(found):
-        await _put_aside(channel, names, queue, found)
-        found = await _get(channel, queue)
+    with translated(f"reading {queue}"):
+        found = await channel.basic_get(queue)
+        if isinstance(found.delivery, spec.Basic.GetOk) and not channel.users.wrote(found):
+            await _put_aside(channel, names, queue, found)
+            found = await channel.basic_get(queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
         await write_checkpoint(channel, queue, now, None, Series(1, now))
         return Takeover(now, None, is_over=False)
@@ -107,16 +107,6 @@ async def take_over(
     return Takeover(epoch + 1, checkpoint, is_over=False, fruitless=series.count)
 
 
-async def _get(channel: Channel, queue: str) -> DeliveredMessage:
-    try:
-        with translated(f"reading {queue}"):
-            return await channel.basic_get(queue)
-    except BrokerLost as error:
-        if isinstance(error.__cause__, ChannelNotFoundEntity):
-            raise QueueGone(f"{queue} is gone, and with it where the stream stood") from error
-        raise
-
-
 async def _put_aside(channel: Channel, names: Names, queue: str, found: DeliveredMessage) -> None:
     """A state that no worker wrote has taken the genuine one's place. The stream then begins with
     the audio that is not acknowledged: its last words may come twice, and none is lost."""
@@ -132,13 +122,13 @@ def _read(queue: str, found: DeliveredMessage) -> tuple[int, Checkpoint]:
     headers = found.header.properties.headers or {}
     epoch, encoded = headers.get("epoch"), headers.get("checkpoint")
     if not isinstance(epoch, int):
-        raise BrokerError(f"{queue} holds a message without an epoch; something else wrote to it")
+        raise StateUnreadable(queue, "a message without an epoch; something else wrote to it")
     if encoded is None:
         return epoch, Checkpoint()
     try:
         return epoch, Checkpoint.decode(str(encoded))
     except msgspec.MsgspecError as error:
-        raise BrokerError(f"{queue} holds a checkpoint that cannot be read: {error}") from error
+        raise StateUnreadable(queue, f"a checkpoint that cannot be read: {error}") from error
 
 
 def _series(found: DeliveredMessage) -> Series:
@@ -159,7 +149,7 @@ async def _tell_again(
     """
     properties = copy(found.header.properties)
     properties.user_id = channel.users.own
-    with translated("publishing the last event again"), suppress(DeliveryError):
+    with suppress(MessageNacked), translated("publishing the last event again"):
         await channel.basic_publish(
             found.body,
             exchange=names.events,

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from aiormq.exceptions import DeliveryError
 from pamqp import commands as spec
 
 from speechmq_schemas import SCHEMA_VERSION, Names, event_routing_key, message_id
@@ -23,9 +22,10 @@ from ...core.values.events import (
     encode,
 )
 from ...core.values.outputs import Publish
+from ...errors import MessageNacked
 from ...telemetry.logs import get_logger
 from ..amqp.channel import Channel
-from ..amqp.plane import translated
+from ..amqp.error_map import translated
 from .checkpoints import write_checkpoint
 
 log = get_logger(__name__)
@@ -53,28 +53,30 @@ class EventPublisher:
     ) -> None:
         """Returns when the broker has the event; ``headers`` go with the contract's own.
 
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         event, key = publish.event, routing_key(publish.event)
         body, properties = encode(event), self._properties(publish, headers)
-        with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
+        what = f"{properties.message_type} of stream {self._stream_id}"
+        with translated(f"saving {what}"):
             if publish.checkpoint is not None:
                 # Confirmed before anybody is told: a broker that is killed in between, and keeps
                 # the one without the other, would have the successor say it in other words.
                 await self._channel.publish(
                     body, properties, exchange="", routing_key=self._state, mandatory=True
                 )
-            try:
+        try:
+            with translated(f"publishing {what}"):
                 await self._channel.publish(
                     body, properties, exchange=self._exchange, routing_key=key
                 )
-            except DeliveryError:
-                log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
+        except MessageNacked:
+            log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
     def tell(self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         """An event that the next one makes up for: nobody waits for the broker to have it.
 
-        Raises ``BrokerLost``.
+        Raises ``BrokerError``.
         """
         properties, key = self._properties(publish, headers), routing_key(publish.event)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
@@ -83,7 +85,7 @@ class EventPublisher:
             )
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """Writes the checkpoint without an event. Raises ``BrokerLost``."""
+        """Writes the checkpoint without an event. Raises ``BrokerError``."""
         await write_checkpoint(self._channel, self._state, self._epoch, checkpoint)
 
     def _properties(self, publish: Publish, carried: Mapping[str, str]) -> spec.Basic.Properties:

@@ -16,7 +16,7 @@ async def lost_of(plane: DataPlane, names: Names, stream_id: str) -> str | None:
     """``queue`` or ``state``, which a live stream has both; none when the stream is over.
 
     A stream's own queue goes before its state: at the end, where the last owner deletes both,
-    and when nobody looks after them. Raises ``BrokerLost``.
+    and when nobody looks after them. Raises ``BrokerError``.
     """
     has_queue = await plane.queue_exists(names.stream(stream_id)) is not None
     has_state = await plane.queue_exists(names.state(stream_id)) is not None
@@ -28,7 +28,7 @@ async def lost_of(plane: DataPlane, names: Names, stream_id: str) -> str | None:
 async def fail_stream(
     plane: DataPlane, names: Names, failed: StreamFailed, *, epoch: int, headers: Mapping[str, str]
 ) -> None:
-    """Tells of it, and deletes the stream's queues then. Raises ``BrokerLost``."""
+    """Tells of it, and deletes the stream's queues then. Raises ``BrokerError``."""
     async with plane.asking(confirms=True) as channel:
         await announce(channel, names, failed, epoch=epoch, headers=headers)
     async with plane.asking() as channel:

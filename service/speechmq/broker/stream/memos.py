@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp import commands as spec
 
 from ...core.values.memo import Memo
-from ...errors import BrokerLost
+from ...errors import QueueMissing
 from ...telemetry.logs import describe, get_logger
 from ..amqp.channel import Channel
+from ..amqp.error_map import translated
 from ..amqp.identity import foreign
-from ..amqp.plane import DataPlane, translated
+from ..amqp.plane import DataPlane
 
 log = get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def write_memo(channel: Channel, queue: str, memo: Memo) -> None:
 
 
 async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
-    """The memo that a predecessor left, which stays where it is. Raises ``BrokerLost``.
+    """The memo that a predecessor left, which stays where it is. Raises ``BrokerError``.
 
     One that cannot be read, or that no worker wrote, is logged and left out. That costs names of
     speakers and changes of the configuration, but no word of raw audio; a stream that is a file
@@ -49,10 +49,8 @@ async def read_memo(plane: DataPlane, queue: str) -> Memo | None:
             log.warning("memo_foreign", queue=queue, reason=foreign(found, "a memo"))
             return None
         return Memo.decode(found.body)
-    except BrokerLost as error:
-        if isinstance(error.__cause__, ChannelNotFoundEntity):
-            return None
-        raise
+    except QueueMissing:
+        return None
     except msgspec.MsgspecError as error:
         log.warning("memo_unreadable", queue=queue, **describe(error))
         return None

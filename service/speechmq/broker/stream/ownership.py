@@ -8,12 +8,12 @@ gone, and does so behind everything that the connection's channels had published
 from __future__ import annotations
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelLockedResource
 
 from speechmq_schemas import Names
 
-from ...errors import BrokerLost, StreamOwned
-from ..amqp.plane import DataPlane, translated
+from ...errors import QueueLocked, StreamOwned
+from ..amqp.error_map import translated
+from ..amqp.plane import DataPlane
 
 
 def owner_queue(names: Names, stream_id: str) -> str:
@@ -23,7 +23,7 @@ def owner_queue(names: Names, stream_id: str) -> str:
 async def own(plane: DataPlane, names: Names, stream_id: str) -> None:
     """Makes the connection of ``plane`` the stream's owner, until ``disown`` or its end.
 
-    Raises ``StreamOwned`` when another connection is, and ``BrokerLost``. A second call on one
+    Raises ``StreamOwned`` when another connection is, and ``BrokerError``. A second call on one
     connection succeeds: who of a worker owns the stream is the worker's to know.
     """
     queue = owner_queue(names, stream_id)
@@ -31,10 +31,8 @@ async def own(plane: DataPlane, names: Names, stream_id: str) -> None:
         async with plane.asking() as channel:
             with translated(f"declaring {queue}"):
                 await _declare(channel, queue)
-    except BrokerLost as error:
-        if isinstance(error.__cause__, ChannelLockedResource):
-            raise StreamOwned(f"another worker owns stream {stream_id}") from error
-        raise
+    except QueueLocked as error:
+        raise StreamOwned(f"another worker owns stream {stream_id}") from error
 
 
 async def _declare(channel: AbstractChannel, queue: str) -> None:
@@ -43,7 +41,7 @@ async def _declare(channel: AbstractChannel, queue: str) -> None:
 
 
 async def disown(plane: DataPlane, names: Names, stream_id: str) -> None:
-    """Another may own the stream once this returns. Raises ``BrokerLost``."""
+    """Another may own the stream once this returns. Raises ``BrokerError``."""
     async with plane.asking() as channel:
         with translated(f"letting go of stream {stream_id}"):
             await channel.queue_delete(owner_queue(names, stream_id))

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity
 
 from speechmq_schemas import Names
 
 from ...core.values.inputs import Delivered
 from ...core.values.memo import Memo
-from ...errors import BrokerLost, QueueGone
 from ..amqp.channel import Channel
-from ..amqp.plane import close_quietly, fail_when_closed, translated
+from ..amqp.error_map import translated
+from ..amqp.plane import close_quietly, fail_when_closed
 from ..dead_letters import Letter, bury, cut
 from ..topology import StreamTopology, declare_queue
 from .deliveries import read_delivery
@@ -42,16 +41,11 @@ class StreamQueue:
     async def consume(self) -> None:
         """Begins to consume; deliveries wait for ``deliver_to``.
 
-        Raises ``QueueGone`` and ``BrokerLost``.
+        Raises ``QueueMissing`` and ``BrokerError``.
         """
         name = self.topology.stream.name
-        try:
-            with translated(f"consuming {name}"):
-                await self.channel.consume(name, self._on_message)
-        except BrokerLost as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity):
-                raise QueueGone(f"{name} does not exist") from error
-            raise
+        with translated(f"consuming {name}"):
+            await self.channel.consume(name, self._on_message)
 
     def _on_message(self, message: DeliveredMessage) -> None:
         if len(message.body) > self.max_bytes:
@@ -86,7 +80,7 @@ class StreamQueue:
         await fail_when_closed(self.channel, f"the consumer of {self.topology.stream.name}")
 
     def acknowledge(self, tag: int) -> None:
-        """Acknowledges every delivery up to ``tag``. Raises ``BrokerLost``."""
+        """Acknowledges every delivery up to ``tag``. Raises ``BrokerError``."""
         with translated(f"acknowledging audio of {self.topology.stream.name}"):
             self.channel.acknowledge(tag)
         self._acknowledged = tag

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from speechmq.errors import RequestError
 from speechmq.settings import BrokerSettings
 
 from .finding import Finding, Verdict, failed, ok, unknown
-from .network import network_findings, tls_reason
+from .network import network_findings
 from .permissions import permission_findings
 from .timeouts import broker_http_findings
 
@@ -81,11 +80,11 @@ async def _connect(url: str, seconds: float) -> AbstractConnection | Finding:
 def login_finding(where: str, error: Exception) -> Finding:
     """Tells apart why RabbitMQ did not let us in."""
     told = " ".join(map(str, error.args)) or type(error).__name__
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLError):
+    if (tls := re.search(r"\[SSL.*|.*\(_ssl\.c.*", told)) is not None:
+        # The client has one error for all that keeps a connection from being made.
         return failed(
             "broker TLS",
-            f"no TLS connection: {tls_reason(cause)}",
+            f"no TLS connection: {tls[0]}",
             "name the CA's certificate in the URL, ?cafile=…, and use amqps:// with the TLS port",
         )
     if isinstance(error, ProbableAuthenticationError | AuthenticationError):

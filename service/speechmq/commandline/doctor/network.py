@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -46,11 +45,3 @@ async def _tcp_finding(check: str, host: str, port: int, setting: str, seconds: 
     with suppress(OSError):  # it answered, and that was the question
         await writer.wait_closed()
     return ok(check, f"{where} answers")
-
-
-def tls_reason(error: ssl.SSLError) -> str:
-    """What is wrong with the certificate, or with the handshake."""
-    for name in ("verify_message", "reason"):
-        if told := getattr(error, name, None):
-            return str(told)
-    return str(error)

@@ -13,17 +13,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from aiormq.exceptions import (
-    ChannelAccessRefused,
-    ChannelNotFoundEntity,
-    ChannelPreconditionFailed,
-)
 from pamqp import commands as spec
 from pamqp.common import FieldValue
 
-from speechmq.broker.amqp.plane import translated
+from speechmq.broker.amqp.error_map import NOT_FOUND, PRECONDITION_FAILED, translated
 from speechmq.broker.topology import Topology, merged, topologies
-from speechmq.errors import BrokerError
+from speechmq.errors import AccessRefused, BrokerError, BrokerRefused
 from speechmq.settings import BrokerSettings
 from speechmq_schemas import Names, event_routing_key, stream_routing_key
 from speechmq_schemas.routing import status_routing_key
@@ -138,16 +133,18 @@ async def _examine(
 
 async def _refusal(connection: AbstractConnection, probe: Probe) -> str | None:
     """What RabbitMQ says if it refuses; raises ``BrokerError`` when it does not answer."""
-    with translated(f"asking whether we may {probe.right}"):
-        channel = await connection.channel()
-        try:
-            await probe.ask(channel)
-        except ChannelAccessRefused as error:
-            return " ".join(map(str, error.args))
-        except (ChannelPreconditionFailed, ChannelNotFoundEntity):
-            return None
-        finally:
-            await channel.close()
+    try:
+        with translated(f"asking whether we may {probe.right}"):
+            channel = await connection.channel()
+            try:
+                await probe.ask(channel)
+            finally:
+                await channel.close()
+    except AccessRefused as error:
+        return error.reply_text
+    except BrokerRefused as error:
+        if error.reply_code not in (NOT_FOUND, PRECONDITION_FAILED):
+            raise
     return None
 
 

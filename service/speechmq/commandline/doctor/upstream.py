@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
-from websockets.exceptions import InvalidHandshake, InvalidProxy, ProxyError
+from websockets.exceptions import InvalidProxy
 from yarl import URL
 
 from speechmq.errors import (
     HandshakeRefused,
     KeyRefused,
     KeyUnavailable,
+    Trouble,
     UpstreamError,
     UpstreamLost,
     UpstreamUnreachable,
@@ -35,7 +35,7 @@ from speechmq.upstream.network import PROXY_SETTING, PROXY_UNUSABLE
 from speechmq.upstream.service import Access, Upstream
 
 from .finding import Finding, Verdict, clock_finding, failed, ok, unknown, warning
-from .network import network_findings, tls_reason
+from .network import network_findings
 
 SESSION_SECONDS = 15.0
 AUDIO_FORMAT = {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 16_000}
@@ -155,27 +155,28 @@ def handshake_finding(
     error: HandshakeRefused | UpstreamUnreachable, subject: Subject = DEFAULT
 ) -> Finding:
     """Tells apart why there was no WebSocket. The error's own text may hold a token."""
-    check, cause = f"{subject} handshake", error.__cause__
+    check = f"{subject} handshake"
     if isinstance(error, HandshakeRefused):
         text, cure = subject.refusal(error.status)
         return failed(check, f"HTTP status {error.status}: {text}", cure)
-    if isinstance(cause, ssl.SSLError):
-        return failed(
-            f"{subject} TLS",
-            f"no TLS connection: {tls_reason(cause)}",
-            "name its CA's certificate in SPEECHMQ_UPSTREAM__CA_FILE, or check for a proxy between",
-        )
-    if isinstance(cause, TimeoutError):
-        return failed(check, "no answer in time", "look for a proxy or firewall in between")
-    if isinstance(cause, ProxyError):
-        return failed(f"{subject} proxy", str(cause), f"check {PROXY_SETTING}, and its rules")
-    if isinstance(cause, InvalidHandshake):
-        text = f"what answers is no WebSocket server: {type(cause).__name__}"
-        return failed(check, text, f"check {subject.url_setting}")
-    text = f"the connection broke: {type(cause).__name__}"
-    return failed(
-        check, text, f"check that {subject.url_setting} begins with wss:// where TLS is spoken"
-    )
+    match error.trouble:
+        case Trouble.TLS:
+            return failed(
+                f"{subject} TLS",
+                f"no TLS connection: {error.detail}",
+                "name its CA's certificate in SPEECHMQ_UPSTREAM__CA_FILE, or check for a proxy "
+                "between",
+            )
+        case Trouble.DEADLINE:
+            return failed(check, "no answer in time", "look for a proxy or firewall in between")
+        case Trouble.PROXY:
+            return failed(f"{subject} proxy", error.detail, f"check {PROXY_SETTING}, and its rules")
+        case Trouble.PROTOCOL:
+            text = f"what answers is no WebSocket server: {error.detail}"
+            return failed(check, text, f"check {subject.url_setting}")
+        case _:
+            cure = f"check that {subject.url_setting} begins with wss:// where TLS is spoken"
+            return failed(check, f"the connection broke: {error.detail}", cure)
 
 
 async def _session_findings(connection: Connection, subject: Subject) -> AsyncIterator[Finding]:

@@ -32,7 +32,7 @@ def test_exit_code_says_how_the_stream_ended() -> None:
         (RequestError("x"), 2),
         (NoAnswer("x"), 3),
         (BrokerLost("x"), 3),
-        (ExchangeMissing("x"), 3),
+        (ExchangeMissing("x", reply_code=404, reply_text="x"), 3),
         (MessageRefused("x"), 3),
         (ChildFailed("x"), 3),
     ],

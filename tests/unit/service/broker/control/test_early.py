@@ -14,7 +14,7 @@ from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
 from speechmq.broker.control.early import MOST_LOSSES, SINCE, EarlyAudio, Lane
-from speechmq.errors import BrokerLost
+from speechmq.errors import QueueUnavailable
 from speechmq_schemas import AmqpMessage, Names
 
 
@@ -126,7 +126,7 @@ async def test_stream_whose_queue_costs_the_connection_again_and_again_is_given_
     early = early_audio(side, wait=30.0, clock=lambda: 0.0)
     bad, good = AmqpMessage("stream.bad", "AudioChunk", b"bad"), chunk(1)
     for _ in range(1 + MOST_LOSSES):
-        with pytest.raises(BrokerLost):
+        with pytest.raises(QueueUnavailable):
             await early.forward(bad)
         await early.forward(good)
     await early.forward(bad)
