@@ -18,6 +18,7 @@ fields say what happened to the code: no caller reads the cause.
     │   │   ├── MessageReturned     no queue took it: there is none, or it is unavailable
     │   │   └── MessageNacked       a queue is full, or unavailable
     │   ├── StateUnreadable
+    │   ├── StreamUnharmed
     │   ├── StreamOwned
     │   ├── TopologyMismatch
     │   └── LogMissing
@@ -103,6 +104,10 @@ class CrashLoop(SpeechmqError):
             f"stream {stream_id} had {owners} owners one behind the other, and none of them got it "
             "any further; look into the workers' logs for what ended them"
         )
+
+
+class StreamUnharmed(BrokerError):
+    """A queue was missing, and it was none that the stream cannot do without."""
 
 
 class StreamOwned(BrokerError):

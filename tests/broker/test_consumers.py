@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from tests.support.broker import Namespace
 
 from speechmq.broker import topology
 from speechmq.broker.amqp.plane import open_plane
-from speechmq.broker.control.consumers import ConsumerWatch
+from speechmq.broker.control.consumers import ConsumerWatch, has_leader
 from speechmq.errors import BrokerLost
 from speechmq.settings import BrokerSettings
 from speechmq_schemas import Names
@@ -35,7 +36,7 @@ async def test_queue_without_a_consumer_is_noticed_although_no_cancel_came(
             looks.append(waiting)
             has_looked.set()
 
-        watch = ConsumerWatch(plane, NAMES, "me", looked)
+        watch = ConsumerWatch(plane, NAMES, "me", looked, partial(has_leader, settings))
         watching = asyncio.create_task(watch.fail_when_lost(until=lambda: False))
         await has_looked.wait()
         await channel.basic_cancel(tags[deserted].consumer_tag or "")

@@ -24,6 +24,9 @@ EXTRA_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
 # has moved away (epmd daemonises, port programs start sessions of their own).
 MARK = "SPEECHMQ_PRIVATE_NODE"
 
+# Erlang reads it from the home folder, and refuses one that others may read.
+COOKIE = ".erlang.cookie"
+
 ONE_YEAR_MS = 365 * 24 * 3600 * 1000
 ERLANG_FLAGS = (
     # Two schedulers that sleep when idle, and distribution on loopback alone.
@@ -66,6 +69,15 @@ class NodeLayout:
     ports: Ports
     password: str
     management: Management = Management.NONE
+    cookie: str | None = None
+    """The secret of a cluster's nodes. A node without one makes its own."""
+    joins: str | None = None
+    """The name of a running node whose cluster this one joins at its first start."""
+
+    @property
+    def name(self) -> str:
+        """As RabbitMQ has it."""
+        return f"{self.folder.name}@localhost"
 
     @property
     def url(self) -> str:
@@ -92,7 +104,8 @@ class NodeLayout:
         plugins = "" if self.management is Management.NONE else "rabbitmq_management"
         is_fresh = self.management is Management.FRESH
         tick = f"{{quorum_tick_interval, {FRESH_MS}}}" if is_fresh else ""
-        return {
+        cookie = {} if self.cookie is None else {COOKIE: self.cookie}
+        return cookie | {
             "rabbitmq.conf": self._configuration(),
             "advanced.config": ADVANCED_CONFIGURATION % tick,
             "enabled_plugins": f"[{plugins}].\n",
@@ -108,6 +121,10 @@ class NodeLayout:
             "log.console = false",
             "log.file.level = info",
         ]
+        if self.joins is not None:
+            lines.append("cluster_formation.peer_discovery_backend = classic_config")
+            for number, name in enumerate((self.joins, self.name), 1):
+                lines.append(f"cluster_formation.classic_config.nodes.{number} = {name}")
         if self.management is not Management.NONE:
             lines.append("management.tcp.ip = 127.0.0.1")
             lines.append(f"management.tcp.port = {self.ports.management}")
@@ -136,7 +153,7 @@ class NodeLayout:
             "RABBITMQ_LOG_BASE": folder,
             "RABBITMQ_LOGS": str(self.log),
             "RABBITMQ_MNESIA_BASE": f"{folder}/data",
-            "RABBITMQ_NODENAME": f"{self.folder.name}@localhost",
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_PID_FILE": f"{folder}/pid",
             "RABBITMQ_SCHEMA_DIR": f"{folder}/schema",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_FLAGS,

@@ -10,6 +10,7 @@ import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from speechmq.dev import rabbitmq_guard
@@ -142,14 +143,18 @@ async def private_node(
     *,
     management: Management = Management.NONE,
     choose_ports: Callable[[], Ports] = free_ports,
+    cookie: str | None = None,
+    joins: PrivateNode | None = None,
 ) -> AsyncIterator[PrivateNode]:
     """Run a private node for the length of the block.
+
+    A node with a `cookie` takes others into its cluster; `joins` is such a node, which runs.
 
     Raises NodeFailedError. On the way out, cancelled or not, the node and all its processes are
     killed and its folder is removed; the same happens when this process dies without a word.
     """
     for attempt in range(1, PORT_TRIES + 1):
-        layout = _new_layout(choose_ports(), management=management)
+        layout = _new_layout(choose_ports(), management=management, cookie=cookie, joins=joins)
         async with _guarded(script, layout) as node:
             try:
                 await node.start()
@@ -211,9 +216,23 @@ def new_folder(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix)).resolve()
 
 
-def _new_layout(ports: Ports, *, management: Management) -> NodeLayout:
+def _new_layout(
+    ports: Ports, *, management: Management, cookie: str | None, joins: PrivateNode | None
+) -> NodeLayout:
     folder = new_folder("speechmq-rabbitmq-")
-    layout = NodeLayout(folder, ports, secrets.token_hex(16), management)
+    layout = NodeLayout(folder, ports, secrets.token_hex(16), management, cookie)
+    if joins is not None:
+        other = joins.layout
+        # One epmd knows all nodes of a cluster, and the users are the cluster's.
+        layout = replace(
+            layout,
+            ports=replace(ports, epmd=other.ports.epmd),
+            password=other.password,
+            cookie=other.cookie,
+            joins=other.name,
+        )
     for name, text in layout.files().items():
-        (folder / name).write_text(text)
+        path = folder / name
+        path.touch(0o600)
+        path.write_text(text)
     return layout

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from aiormq.abc import AbstractChannel
@@ -25,7 +26,7 @@ from ..broker.amqp.plane import DataPlane, open_plane
 from ..broker.amqp.side_channel import SideChannel
 from ..broker.control.admission import Admission
 from ..broker.control.claims import Claims
-from ..broker.control.consumers import ConsumerWatch
+from ..broker.control.consumers import ConsumerWatch, has_leader
 from ..broker.control.control import ControlPlane
 from ..broker.control.early import EarlyAudio
 from ..broker.control.key_requests import KeyRequests
@@ -248,7 +249,9 @@ class Worker:
             self._lookout.observer.waiting = waiting
             self._lookout.readiness.verified()
 
-        watch = ConsumerWatch(plane, names, name, looked)
+        watch = ConsumerWatch(
+            plane, names, name, looked, partial(has_leader, self._settings.broker)
+        )
         is_draining = self._stopping.is_set
         await self._tell_when_lost(watch.fail_when_lost(until=is_draining))
 
@@ -276,6 +279,7 @@ class Worker:
             wait=session.early_wait,
             clock=time.time,
             max_bytes=session.max_chunk_bytes,
+            look=plane.queue_exists,
         )
         seats = seats_of(plane, self._settings, self._clock)
         admission = Admission(plane, self._settings, upstream.access, seats, self._lookout.observer)

@@ -17,15 +17,18 @@ from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim, Claims
 from ..broker.control.replies import Answers
 from ..broker.control.status import StatusDesk
-from ..errors import BrokerLost
+from ..errors import BrokerLost, MessageRefused
 from ..settings import Settings
-from ..telemetry.logs import get_logger
+from ..telemetry.logs import describe, get_logger
 from ..telemetry.observer import Observer
 from ..upstream.service import Upstream
 from .tenure import Surroundings, Tenure
 from .verdicts import Buried, Returned, Settled, Verdict
 
 log = get_logger(__name__)
+
+# Seconds for which a claim is kept that cannot be dead-lettered.
+DEAD_LETTER_PAUSE = 1.0
 
 
 class Manager:
@@ -138,7 +141,7 @@ class Manager:
         try:
             start = claim.start()
         except ContractError as error:
-            await self._claims.bury(claim, error.code, error.reason)
+            await self._settle(claim, Buried(error.code, error.reason))
             return
         await self._wait_for_last(start.stream_id)
         if self._draining is not None:
@@ -173,4 +176,13 @@ class Manager:
                 await asyncio.sleep(after)
                 await self._claims.give_back(claim)
             case Buried(code, reason):
-                await self._claims.bury(claim, code, reason)
+                await self._bury(claim, code, reason)
+
+    async def _bury(self, claim: Claim, code: str, reason: str) -> None:
+        """Where the dead letters take nothing now, the claim waits: no stream is to suffer."""
+        try:
+            await self._claims.bury(claim, code, reason)
+        except MessageRefused as error:
+            log.warning("claim_given_back", **describe(error))
+            await asyncio.sleep(DEAD_LETTER_PAUSE)
+            await self._claims.give_back(claim)

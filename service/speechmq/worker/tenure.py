@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim
 from ..broker.control.seats import seats_of
 from ..broker.control.status import Ownership, StatusDesk
-from ..broker.stream.checkpoints import Takeover, take_over
+from ..broker.stream.checkpoints import Takeover, take_over, write_checkpoint
 from ..broker.stream.event_publisher import EventPublisher
 from ..broker.stream.failure import fail_stream, lost_of
 from ..broker.stream.memos import read_memo
@@ -31,7 +31,13 @@ from ..core.status import Status, status_of
 from ..core.stream import Stream
 from ..core.values.memo import Memo
 from ..core.values.outputs import Outcome
-from ..errors import BrokerError, CrashLoop, QueueMissing, StateUnreadable, StreamOwned
+from ..errors import (
+    BrokerError,
+    CrashLoop,
+    QueueMissing,
+    StateUnreadable,
+    StreamOwned,
+)
 from ..settings import Settings
 from ..tasks import task_group
 from ..telemetry.logs import describe, get_logger
@@ -151,7 +157,8 @@ class Tenure:
 
     @contextmanager
     def _seat_trouble(self, seat: str) -> Iterator[None]:
-        """A seat that the broker refuses expires by itself: no reason to end a connection."""
+        """A seat that the broker refuses, or whose node is down, expires by itself: no reason to
+        end a connection that other streams use."""
         try:
             yield
         except BrokerError as error:
@@ -217,19 +224,42 @@ class Tenure:
 
     async def _run_stream(self, queue: StreamQueue) -> Outcome:
         takeover, memo = await self._take_over(queue)
-        if takeover.fruitless > self._settings.worker.max_takeovers:
-            raise CrashLoop(self._stream_id, takeover.fruitless)
+        if takeover.series.count > self._settings.worker.max_takeovers:
+            raise CrashLoop(self._stream_id, takeover.series.count)
         outcome = Outcome.ENDED
         if not takeover.is_over:
             # Behind the fence, which counts the owners: it may be the queue that they die of.
-            async with self._answered():
-                await queue.consume()
+            try:
+                async with self._answered():
+                    await queue.consume()
+            except QueueMissing:
+                raise
+            except BrokerError:
+                await self._withdraw(takeover)
+                raise
             outcome = await self._run_kept_alive(queue, takeover, memo)
         if outcome is not Outcome.DETACHED:
             self.is_last = True
             async with self._answered():
                 await delete_queues(queue.channel, self._names, self._stream_id)
         return outcome
+
+    async def _withdraw(self, takeover: Takeover) -> None:
+        """An owner that gives the stream back did not crash on it, and is not counted as if.
+
+        The fence of this owner is still the newest that the state has: nothing was heard yet.
+        """
+        if self._plane.is_lost:
+            return
+        with suppress(BrokerError):
+            async with self._answered(), self._plane.asking(confirms=True) as channel:
+                await write_checkpoint(
+                    channel,
+                    self._names.state(self._stream_id),
+                    takeover.epoch,
+                    takeover.checkpoint,
+                    takeover.series.before(),
+                )
 
     async def _take_over(self, queue: StreamQueue) -> tuple[Takeover, Memo | None]:
         """A claim that had an owner before may have left a memo, which is read meanwhile."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -20,7 +20,7 @@ from pamqp import commands as spec
 from speechmq_schemas import AmqpMessage, Names, command_headers
 from speechmq_schemas.routing import is_stream_id
 
-from ...errors import BrokerError, MessageReturned
+from ...errors import BrokerError, MessageRefused, MessageReturned
 from ..amqp.error_map import translated
 from ..dead_letters import Letter, bury, writable
 
@@ -54,7 +54,11 @@ class Lane:
 
 
 class EarlyAudio:
-    """``side`` may be lost by what is published there; ``clock`` is the wall's, in seconds."""
+    """``side`` may be lost by what is published there; ``clock`` is the wall's, in seconds.
+
+    ``look`` finds nothing for a queue that is gone, and raises ``QueueUnavailable`` for one that
+    RabbitMQ cannot use now: both return what is published there.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,9 @@ class EarlyAudio:
         wait: float,
         clock: Callable[[], float],
         max_bytes: int,
+        look: Callable[[str], Awaitable[int | None]],
     ) -> None:
+        self._look = look
         self._side = side
         self._names = names
         self._wait = wait
@@ -143,8 +149,11 @@ class EarlyAudio:
         since = min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
         if now - since >= self._wait * 1000:
             # It may have waited behind others only, or with a worker that was dead.
-            if await self._try(message, self._names.stream(stream_id)):
+            queue = self._names.stream(stream_id)
+            if await self._try(message, queue):
                 return
+            if await self._look(queue) is not None:
+                raise MessageRefused(f"{queue} did not take early audio, although it exists")
             reason = f"no stream {stream_id!r} was started within {self._wait} s"
             await self._bury(message, "unknown_stream", reason)
             return

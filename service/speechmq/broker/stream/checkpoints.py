@@ -50,18 +50,22 @@ class Series:
             return Series(1, now)
         return Series(self.count + 1, self.since)
 
+    def before(self) -> Series:
+        """Without the newest owner."""
+        return Series(self.count - 1, self.since)
+
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
     """What a new owner begins with; the first one has no checkpoint.
 
-    ``fruitless`` counts the owners, this one included, since the stream last got any further.
+    ``series`` has the owners, this one included, since the stream last got any further.
     """
 
     epoch: int
     checkpoint: Checkpoint | None
     is_over: bool
-    fruitless: int = 1
+    series: Series
 
 
 async def take_over(
@@ -88,14 +92,14 @@ async def take_over(
             found = await channel.basic_get(queue)
     if not isinstance(found.delivery, spec.Basic.GetOk):
         await write_checkpoint(channel, queue, now, None, Series(1, now))
-        return Takeover(now, None, is_over=False)
+        return Takeover(now, None, is_over=False, series=Series(1, now))
     epoch, checkpoint = _read(queue, found)
     event = found.header.properties.message_type
     if event in LAST_WORDS:
         await _tell_again(channel, names, stream_id, found)
         with translated(f"leaving the last words in {queue}"):
             await channel.basic_reject(found.delivery_tag or 0, requeue=True)
-        return Takeover(epoch, checkpoint, is_over=True)
+        return Takeover(epoch, checkpoint, is_over=True, series=_series(found))
     series = _series(found).next(now, window)
     async with task_group() as tasks:
         # One right behind the other, in this order, and the wait for both confirms is one.
@@ -104,7 +108,7 @@ async def take_over(
         tasks.create_task(write_checkpoint(channel, queue, epoch + 1, checkpoint, series))
     with translated(f"settling the old state in {queue}"):
         await channel.basic_ack(found.delivery_tag or 0)
-    return Takeover(epoch + 1, checkpoint, is_over=False, fruitless=series.count)
+    return Takeover(epoch + 1, checkpoint, is_over=False, series=series)
 
 
 async def _put_aside(channel: Channel, names: Names, queue: str, found: DeliveredMessage) -> None:

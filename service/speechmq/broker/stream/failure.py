@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from speechmq_schemas import Names, StreamFailed
 
+from ...errors import StreamUnharmed
 from ..amqp.plane import DataPlane
 from ..announcements import announce
 from .stream_queue import delete_queues
@@ -16,10 +17,13 @@ async def lost_of(plane: DataPlane, names: Names, stream_id: str) -> str | None:
     """``queue`` or ``state``, which a live stream has both; none when the stream is over.
 
     A stream's own queue goes before its state: at the end, where the last owner deletes both,
-    and when nobody looks after them. Raises ``BrokerError``.
+    and when nobody looks after them. Raises ``StreamUnharmed`` when both are there after all,
+    ``QueueUnavailable`` when RabbitMQ cannot say whether they are, and ``BrokerError``.
     """
     has_queue = await plane.queue_exists(names.stream(stream_id)) is not None
     has_state = await plane.queue_exists(names.state(stream_id)) is not None
+    if has_queue and has_state:
+        raise StreamUnharmed(f"stream {stream_id} has its queues; another one was missing")
     if not has_queue and not has_state:
         return None
     return "state" if has_queue else "queue"

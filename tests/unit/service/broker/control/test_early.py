@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -53,8 +53,18 @@ def returned(routing_key: str) -> PublishError:
     return PublishError(message, frame)
 
 
-def early_audio(channel: Any, *, wait: float, clock: Callable[[], float]) -> EarlyAudio:
-    return EarlyAudio(channel, Names(), wait=wait, clock=clock, max_bytes=1000)
+async def gone(_queue: str) -> int | None:
+    return None
+
+
+def early_audio(
+    channel: Any,
+    *,
+    wait: float,
+    clock: Callable[[], float],
+    look: Callable[[str], Awaitable[int | None]] = gone,
+) -> EarlyAudio:
+    return EarlyAudio(channel, Names(), wait=wait, clock=clock, max_bytes=1000, look=look)
 
 
 def chunk(number: int) -> AmqpMessage:
@@ -103,6 +113,21 @@ async def test_old_message_is_not_given_up_without_a_look_whether_the_stream_has
     async with lane.lock:  # the others of its stream are slow
         await early.forward(replace(chunk(7), headers={"seq": 7, SINCE: 0}))
     assert channel.under_way == [bytes([7])]
+
+
+async def test_old_message_whose_queue_is_on_a_node_that_is_down_is_not_given_up() -> None:
+    """RabbitMQ returns it as if there were no queue; only a look tells."""
+
+    async def look(queue: str) -> int | None:
+        raise QueueUnavailable("its node is down", reply_code=404, reply_text="", queue=queue)
+
+    channel: Any = ChannelWithoutQueue()
+    channel.confirm.set()
+    early = early_audio(channel, wait=0.01, clock=lambda: 1000.0, look=look)
+    lane = early._lanes.setdefault("s", Lane())
+    async with lane.lock:
+        with pytest.raises(QueueUnavailable):
+            await early.forward(replace(chunk(7), headers={"seq": 7, SINCE: 0}))
 
 
 class DeadlyQueue:
