@@ -22,8 +22,6 @@ from bench.speed.dialects import DIALECTS, Dialect, Letter
 from bench.speed.figures import Lags
 from bench.speed.pacing import Load, turns
 
-from speechmq.broker.amqp import framing
-
 START_WITHIN = 120.0
 END_WITHIN = 120.0
 SEED = 8
@@ -131,7 +129,6 @@ def main() -> None:
     parser.add_argument("--tick-ms", type=int, required=True)
     asked = parser.parse_args()
     load = Load(asked.streams, asked.chunk_ms, asked.seconds, asked.settle, tick_ms=asked.tick_ms)
-    framing.install()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = runner.run(run(asked.url, DIALECTS[asked.dialect], load))
     sys.stdout.write(f"{json.dumps(results)}\n")

@@ -6,27 +6,24 @@ import asyncio
 import random
 from urllib.parse import urlsplit
 
-import aiormq.connection
+import pamqp.frame
 import pytest
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 from pamqp import commands as spec
 from pamqp.common import FieldValue
+from pamqp.frame import FrameTypes
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import proxying, through
 
-from speechmq.broker.amqp.framing import BufferedReceiver
 from speechmq.broker.amqp.plane import DataPlane, close_quietly, open_plane
 from speechmq.settings import BrokerSettings
+from speechmq_schemas import AudioChunk
+from speechmq_schemas.amqp import from_command
 
 STREAMS = 40
 RANDOM = random.Random(8)
 ROUNDS = 40
-
-
-@pytest.fixture(autouse=True)
-def read_as_a_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiormq.connection, "FrameReceiver", BufferedReceiver)
 
 
 def settings(url: str, **more: float) -> BrokerSettings:
@@ -133,6 +130,48 @@ async def test_events_are_confirmed_refused_or_returned_as_the_client_would_tell
             channel.tell(b"late", properties, exchange="", routing_key="whole")
         assert not plane.is_lost
     assert [message.body for message in received] == [b"first", large, b"last"]
+
+
+async def test_chunks_and_confirms_reach_their_channel_past_the_client(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client would decode each of their frames, and wake a task for it."""
+    decoded: list[str] = []
+    unmarshal = pamqp.frame.unmarshal
+
+    def unmarshal_and_note(data: bytes) -> tuple[int, int, FrameTypes]:
+        result = unmarshal(data)
+        decoded.append(result[2].name)
+        return result
+
+    monkeypatch.setattr(pamqp.frame, "unmarshal", unmarshal_and_note)
+    count = 200
+    received: list[bytes] = []
+    async with asyncio.timeout(30), open_plane(settings(namespace.url)) as plane:
+        channel = await plane.channel()
+        await channel.queue_declare("audio", exclusive=True)
+        has_all = asyncio.Event()
+
+        def receive(message: DeliveredMessage) -> None:
+            received.append(message.body)
+            if len(received) == count:
+                has_all.set()
+
+        await channel.consume("audio", receive)
+        for seq in range(count):
+            chunk = from_command("one", AudioChunk(seq=seq + 1), bytes([seq]) * 640)
+            properties = spec.Basic.Properties(
+                content_type=chunk.content_type,
+                message_type=chunk.type,
+                headers=dict(chunk.headers),
+                delivery_mode=2,
+            )
+            await channel.publish(chunk.body, properties, exchange="", routing_key="audio")
+        await has_all.wait()
+    assert received == [bytes([seq]) * 640 for seq in range(count)]
+    of_messages = {"Basic.Deliver", "Basic.Ack", "ContentHeader", "ContentBody"}
+    assert "Queue.DeclareOk" in decoded
+    assert of_messages.isdisjoint(decoded)
 
 
 async def test_each_of_many_events_at_once_has_its_own_answer(namespace: Namespace) -> None:

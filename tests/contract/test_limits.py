@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from speechmq.broker import dead_letters
-from speechmq.broker.amqp import tolerance
+from speechmq.broker.amqp import safe_decode
 from speechmq.broker.control import control, status
 from speechmq.settings import Settings
 from speechmq.speechmatics.messages import LONGEST
@@ -35,7 +35,7 @@ def test_fixed_limits_are_those_of_the_code() -> None:
     )
     told = [
         f"| {MAX_COMMAND_BODY} |",
-        f"| {tolerance.MAX_PARTS}, {tolerance.MAX_DEPTH} deep |",
+        f"| {safe_decode.MAX_PARTS}, {safe_decode.MAX_DEPTH} deep |",
         f"| {trace_context.LONGEST_PARENT}; {trace_context.LONGEST_STATE} |",
         f"| {'; '.join(map(str, at_once))} |",
         f"| {status.MAX_QUESTIONS}, {status.PATIENCE:.0f} s |",

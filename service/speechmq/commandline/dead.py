@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from speechmq.broker.amqp import tolerance
+from speechmq.broker.amqp import safe_decode
 from speechmq_schemas import Names
 
 from .connection import connected
@@ -40,7 +40,7 @@ Code = Annotated[str | None, typer.Option(help="Of all, those that were refused 
 @app.callback()
 def prepare() -> None:
     # Anybody may have put anything into the queue: it is to be shown, not to break the connection.
-    tolerance.install()
+    safe_decode.install()
 
 
 @app.command("list")

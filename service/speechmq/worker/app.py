@@ -19,7 +19,7 @@ from aiormq.abc import AbstractChannel
 from speechmq_schemas import Names
 
 from ..backoff import backoff
-from ..broker.amqp import framing, tolerance
+from ..broker.amqp import safe_decode
 from ..broker.amqp.error_map import translated
 from ..broker.amqp.outage import Outage
 from ..broker.amqp.plane import DataPlane, open_plane
@@ -76,8 +76,7 @@ def run_worker() -> int:
     try:
         settings = Settings.load()
         configure_logs(settings.log, settings.secrets())
-        tolerance.install()
-        framing.install()
+        safe_decode.install()
         worker = Worker(settings, ready=lambda: _announce(settings.log.format))
         _spare_what_stays()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

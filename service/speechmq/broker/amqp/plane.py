@@ -23,7 +23,7 @@ from ...settings import BrokerSettings
 from ...telemetry.logs import get_logger
 from .channel import Channel
 from .error_map import translated
-from .gathering import Gathering
+from .frame_reader import FrameReaders
 from .identity import WorkerUsers
 
 log = get_logger(__name__)
@@ -47,9 +47,8 @@ class PlainConnection(aiormq.Connection):
     FRAME_BUFFER_SIZE = 0  # of the queue of frames to be written: no bound
 
     def __init__(self, url: URL, *, patience: float, users: WorkerUsers) -> None:
-        super().__init__(url)
+        super().__init__(url, transport_factory=FrameReaders(url, self._take))
         self._users = users
-        self._transport_factory = Gathering(self._transport_factory, self._take)
         self._patience = patience
         self._newest_number = 0
         self.goodbyes: set[asyncio.Task[None]] = set()

@@ -11,7 +11,7 @@ from pamqp import commands as spec
 from pamqp import frame
 from pamqp.header import ContentHeader
 
-from speechmq.broker.amqp.content import (
+from speechmq.broker.amqp.fast_decode import (
     ACK,
     DELIVER,
     LARGEST_TABLE,

@@ -14,13 +14,13 @@ from pamqp import decode, encode, frame
 from pamqp.header import ContentHeader
 
 from speechmq.broker import dead_letters
-from speechmq.broker.amqp import tolerance
+from speechmq.broker.amqp import safe_decode
 
 
 @pytest.fixture(autouse=True)
 def _installed() -> Iterator[None]:
     methods, mapping = dict(decode.METHODS), dict(decode.TABLE_MAPPING)
-    tolerance.install()
+    safe_decode.install()
     yield
     decode.METHODS.update(methods)
     decode.TABLE_MAPPING.update(mapping)
@@ -64,8 +64,8 @@ def test_nesting_that_exhausts_the_stack_is_cut_off(kind: bytes) -> None:
     payload = nested(kind, 3000)
     with pytest.raises(RecursionError):
         decode.field_table(payload)
-    consumed, found = tolerance.table(payload)
-    assert (consumed, depth_of(found)) == (len(payload), tolerance.MAX_DEPTH)
+    consumed, found = safe_decode.table(payload)
+    assert (consumed, depth_of(found)) == (len(payload), safe_decode.MAX_DEPTH)
 
 
 def depth_of(found: Any) -> int:
@@ -75,8 +75,8 @@ def depth_of(found: Any) -> int:
 
 @pytest.mark.parametrize("kind", [b"F", b"A"])
 def test_nesting_as_deep_as_is_allowed_is_read(kind: bytes) -> None:
-    payload = nested(kind, tolerance.MAX_DEPTH - 1)
-    assert tolerance.table(payload) == decode.field_table(payload)
+    payload = nested(kind, safe_decode.MAX_DEPTH - 1)
+    assert safe_decode.table(payload) == decode.field_table(payload)
 
 
 def table_of(fields: bytes) -> bytes:
@@ -85,17 +85,17 @@ def table_of(fields: bytes) -> bytes:
 
 @pytest.mark.parametrize("field", [b"\x01kV", b"\x01kF\0\0\0\0"], ids=["nothing", "tables"])
 def test_table_of_too_many_parts_counts_as_empty(field: bytes) -> None:
-    numbered = [f"{number:04}".encode() for number in range(tolerance.MAX_PARTS + 1)]
+    numbered = [f"{number:04}".encode() for number in range(safe_decode.MAX_PARTS + 1)]
     fields = [b"\x04" + name + field[2:] for name in numbered]
     enough, too_many = table_of(b"".join(fields[:-1])), table_of(b"".join(fields))
-    assert len(tolerance.table(enough)[1]) == tolerance.MAX_PARTS
-    assert tolerance.table(too_many + b"rest") == (len(too_many), {})
+    assert len(safe_decode.table(enough)[1]) == safe_decode.MAX_PARTS
+    assert safe_decode.table(too_many + b"rest") == (len(too_many), {})
 
 
 def test_parts_are_counted_however_they_are_nested() -> None:
     lists: dict[str, Any] = {"a": [0] * 600, "b": [0] * 600}
-    assert tolerance.table(encode.field_table(lists))[1] == {}
-    assert tolerance.table(encode.field_table({"a": lists["a"]}))[1] == {"a": lists["a"]}
+    assert safe_decode.table(encode.field_table(lists))[1] == {}
+    assert safe_decode.table(encode.field_table({"a": lists["a"]}))[1] == {"a": lists["a"]}
 
 
 def test_table_of_a_whole_frame_is_not_copied_once_for_each_of_its_fields() -> None:
@@ -110,26 +110,26 @@ def test_table_of_a_whole_frame_is_not_copied_once_for_each_of_its_fields() -> N
             return found
 
     payload = Counted(table_of(b"\x01kA" + table_of(b"V" * 130_000)))
-    assert tolerance.table(payload) == (len(payload), {})
+    assert safe_decode.table(payload) == (len(payload), {})
     assert Counted.copied < 4 * len(payload)
 
 
 def test_time_that_no_calendar_has_is_replaced() -> None:
-    assert tolerance.timestamp(b"\xff" * 8) == (8, tolerance.UNREADABLE_TIME)
+    assert safe_decode.timestamp(b"\xff" * 8) == (8, safe_decode.UNREADABLE_TIME)
 
 
 def test_text_that_is_not_utf8_is_replaced() -> None:
-    assert tolerance.short_string(b"\x03a\xffbrest") == (4, "a?b")
+    assert safe_decode.short_string(b"\x03a\xffbrest") == (4, "a?b")
 
 
 def test_text_that_is_not_utf8_can_be_written_again_however_long_it_is() -> None:
-    _, found = tolerance.short_string(b"\xff" * 256)
+    _, found = safe_decode.short_string(b"\xff" * 256)
     assert encode.short_string(found) == b"\xff" + b"?" * 255
 
 
 def test_header_name_that_is_not_utf8_empties_the_table() -> None:
     table = encode.field_table({"QQ": 1}).replace(b"QQ", b"\xff\xfe")
-    assert tolerance.table(table + b"rest") == (len(table), {})
+    assert safe_decode.table(table + b"rest") == (len(table), {})
 
 
 def fields_of(parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
@@ -163,7 +163,7 @@ GARBAGE = st.binary(max_size=40) | st.tuples(PARTS, st.binary(max_size=3)).map(b
 
 @given(st.one_of(fields_of(PARTS), fields_of(GARBAGE), st.binary(max_size=60)))
 def test_any_bytes_are_read_as_a_table_that_can_be_written_again(fields: bytes) -> None:
-    consumed, found = tolerance.table(table_of(fields) + b"rest")
+    consumed, found = safe_decode.table(table_of(fields) + b"rest")
     assert consumed == 4 + len(fields)
     encode.field_table(dead_letters.kept_headers(found))
 
@@ -176,5 +176,5 @@ def test_what_pamqp_can_read_is_read_as_it_does(fields: bytes) -> None:
         wanted = decode.field_table(payload)
     except (ValueError, OverflowError):
         return
-    found = tolerance.table(payload)
+    found = safe_decode.table(payload)
     assert repr(found) == repr(wanted)  # a number that is none equals nothing
