@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .audio.timeline import gap_samples_after
 from .states import State
 from .stream import Stream
 
@@ -21,18 +22,16 @@ class Status:
 
 
 def status_of(stream: Stream) -> Status:
-    spec, intake = stream.spec, stream.intake
+    spec, now = stream.spec, stream.snapshot()
     received = finalised = to_come = 0
-    for channel, said in stream.journal.said.items():
-        track = spec.track_of(channel)
-        position = intake.timeline.tracks[track].position
-        final_until = min(spec.samples(said.watermark), position)
-        received += position
+    for name, channel in now.channels.items():
+        final_until = min(spec.samples(channel.watermark), channel.position)
+        received += channel.position
         finalised += final_until
-        to_come += intake.timeline.gap_samples_after(final_until, track)
-    gaps = intake.gap_samples * spec.width
+        to_come += gap_samples_after(now.pieces, final_until, spec.track_of(name))
+    gaps = now.gap_samples * spec.width
     return Status(
-        stream.state,
+        now.state,
         received=spec.seconds(received),
         finalised=max(0.0, spec.seconds(finalised - gaps + to_come)),
         gaps=spec.seconds(gaps),

@@ -22,6 +22,7 @@ from .recognition.retry import Attempts, Failure, silence
 from .recognition.succession import Succession
 from .record.journal import Journal
 from .record.speakers import Voices
+from .snapshot import ChannelSnapshot, Snapshot
 from .states import State, require_allowed
 from .values import events, inputs
 from .values.checkpoint import Checkpoint
@@ -140,10 +141,27 @@ class Stream:
         """When ``DeadlinePassed`` is due, on the clock of ``now``."""
         return self._timers.deadline
 
-    @property
-    def retries(self) -> int:
-        """Sessions that were tried because one had failed."""
-        return self._succession.retries
+    def snapshot(self) -> Snapshot:
+        """What telemetry and status may know; nothing is counted for them alone."""
+        timeline, spec = self.intake.timeline, self.spec
+        pieces = timeline.pieces
+        starts = timeline.starts(pieces)
+        channels = {}
+        for channel, said in self.journal.said.items():
+            track = spec.track_of(channel)
+            extent = timeline.tracks[track]
+            channels[channel] = ChannelSnapshot(
+                extent.position, extent.sent, starts[track], said.watermark
+            )
+        return Snapshot(
+            self.state,
+            channels,
+            tuple(pieces),
+            replayed=timeline.replayed,
+            gap_samples=self.intake.gap_samples,
+            duplicates=self.intake.duplicates,
+            retries=self._succession.retries,
+        )
 
     def __repr__(self) -> str:
         return (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..core.snapshot import Snapshot
 from ..core.stream import Stream
 from ..core.values.checkpoint import Checkpoint
 from ..core.values.events import Label
@@ -52,8 +53,7 @@ class Reading:
 
 def received_until(stream: Stream, channel: Label) -> float:
     """The end of what came of a channel, in seconds."""
-    track = stream.spec.track_of(channel or None)
-    return stream.spec.seconds(stream.intake.timeline.tracks[track].position)
+    return stream.spec.seconds(stream.snapshot().channels[channel or None].position)
 
 
 class Gauge:
@@ -79,56 +79,50 @@ class Gauge:
         self._waits.note(self._deliveries.unsettled()[1], now)
 
     def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
-        stream, seconds = self.stream, self.stream.spec.seconds
-        intake, timeline = stream.intake, stream.intake.timeline
-        width, extents = stream.spec.width, timeline.tracks
-        starts = timeline.starts(timeline.pieces)
-        sent = sum(one.sent for one in extents.values()) * width
-        replayed = timeline.replayed * width
-        unacknowledged = sum(one.position - starts[name] for name, one in extents.items()) * width
+        spec, core = self.stream.spec, self.stream.snapshot()
+        seconds, channels = spec.seconds, core.channels.values()
+        sent = sum(one.sent for one in channels)
+        replayed = core.replayed * spec.width
+        unacknowledged = sum(one.position - one.kept_from for one in channels)
         return Reading(
             stream_id,
             epoch,
-            stream.state.value,
+            core.state.value,
             age,
-            received=seconds(max(0, self._position - self._begin)),
+            received=seconds(max(0, _position(core) - self._begin)),
             sent=seconds(sent - self._sent_from + replayed),
             replayed=seconds(replayed),
-            finalised=seconds(self._read_finalised()),
-            gaps=seconds(self._gaps_since),
-            lag=self._lag,
+            finalised=seconds(self._read_finalised(core)),
+            gaps=seconds(self._gaps_since(core)),
+            lag=self._lag(core),
             unacknowledged=seconds(unacknowledged),
-            unacknowledged_bytes=unacknowledged * stream.spec.sample_bytes,
+            unacknowledged_bytes=unacknowledged * spec.sample_bytes,
             unacknowledged_age=self._waits.of(self._deliveries.unsettled()[0], now),
-            duplicates=intake.duplicates - self._duplicates,
-            retries=stream.retries,
+            duplicates=core.duplicates - self._duplicates,
+            retries=core.retries,
         )
 
-    @property
-    def _position(self) -> int:
-        """The samples of all channels that were received."""
-        extents = self.stream.intake.timeline.tracks.values()
-        return sum(one.position for one in extents) * self.stream.spec.width
+    def _gaps_since(self, core: Snapshot) -> int:
+        return (core.gap_samples - self._gaps) * self.stream.spec.width
 
-    @property
-    def _gaps_since(self) -> int:
-        return (self.stream.intake.gap_samples - self._gaps) * self.stream.spec.width
-
-    @property
-    def _lag(self) -> float:
+    def _lag(self, core: Snapshot) -> float:
         """Of the channel that is furthest behind."""
-        spec, tracks = self.stream.spec, self.stream.intake.timeline.tracks
-        said = self.stream.journal.said.items()
-        ends = [(tracks[spec.track_of(name)].position, one.watermark) for name, one in said]
-        return max(0.0, *(round(spec.seconds(end) - until, 6) for end, until in ends))
+        seconds, channels = self.stream.spec.seconds, core.channels.values()
+        return max(0.0, *(round(seconds(one.position) - one.watermark, 6) for one in channels))
 
-    def _read_finalised(self) -> int:
+    def _read_finalised(self, core: Snapshot) -> int:
         """A gap ahead of the watermark is taken off early: so it never has to shrink."""
-        said = self.stream.journal.said.values()
-        covered = sum(self.stream.spec.samples(one.watermark) for one in said)
-        self._finalised = max(self._finalised, covered - self._begin - self._gaps_since)
+        covered = sum(self.stream.spec.samples(one.watermark) for one in core.channels.values())
+        self._finalised = max(self._finalised, covered - self._begin - self._gaps_since(core))
         return self._finalised
 
     def close(self) -> None:
         """The stream has ended: everything is final now, also what no final's end reached."""
-        self._finalised = max(self._finalised, self._position - self._begin - self._gaps_since)
+        core = self.stream.snapshot()
+        final = _position(core) - self._begin - self._gaps_since(core)
+        self._finalised = max(self._finalised, final)
+
+
+def _position(core: Snapshot) -> int:
+    """The samples of all channels that were received."""
+    return sum(one.position for one in core.channels.values())

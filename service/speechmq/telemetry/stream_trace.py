@@ -178,7 +178,7 @@ class StreamTrace:
         spec = self._stream.spec
         track = spec.track_of(final.channel or None)
         start, end = spec.samples(final.start_time), spec.samples(final.end_time)
-        for piece in self._stream.intake.timeline.pieces:
+        for piece in self._stream.snapshot().pieces:
             if piece.track != track or piece.end < start or piece.tag is None:
                 continue
             if piece.start >= end:

@@ -7,7 +7,7 @@ that takes over after a loss has to hear it once more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
@@ -218,10 +218,11 @@ class Timeline:
         ]
         return max((count for count in wholes if count <= most), default=min(wholes, default=0))
 
-    def gap_samples_after(self, sample: int, track: Track = None) -> int:
-        """Silence in the place of what never came, as far as it lies behind ``sample``."""
-        return sum(
-            piece.end - max(piece.start, sample)
-            for piece in self._pieces
-            if piece.gap is not None and piece.track == track and piece.end > sample
-        )
+
+def gap_samples_after(pieces: Iterable[Piece], sample: int, track: Track = None) -> int:
+    """Silence in the place of what never came, as far as it lies after ``sample``."""
+    return sum(
+        piece.end - max(piece.start, sample)
+        for piece in pieces
+        if piece.gap is not None and piece.track == track and piece.end > sample
+    )

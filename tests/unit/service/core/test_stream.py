@@ -338,10 +338,10 @@ def test_what_is_tried_and_sent_again_is_counted() -> None:
     stream = started_stream()
     drive(stream, chunk(1), chunk(2), chunk(3), final(0.15), Published(2))
     drive(stream, ConnectionLost(1006, "gone"), now=1.0)
-    assert (stream.retries, stream.intake.timeline.replayed) == (1, 0)
+    assert (stream.snapshot().retries, stream.snapshot().replayed) == (1, 0)
     drive(stream, DeadlinePassed(), now=1.125)
     drive(stream, ConnectionOpened(), RecognitionStarted("u2"), now=1.3)
-    assert (stream.retries, stream.intake.timeline.replayed) == (1, 2 * CHUNK)
+    assert (stream.snapshot().retries, stream.snapshot().replayed) == (1, 2 * CHUNK)
 
 
 def test_lost_session_is_resumed_at_the_first_audio_that_nothing_covers() -> None:
