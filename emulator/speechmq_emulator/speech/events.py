@@ -18,7 +18,8 @@ Tag = Literal["disfluency", "profanity"]
 class Word:
     """``confidence`` runs from 0 to 1, ``volume`` from 0 to 100.
 
-    ``speaker`` is None where voices are not told apart, ``volume`` where it is not measured.
+    ``speaker`` is None where voices are not told apart, ``volume`` where it is not measured,
+    ``language`` where it is the session's.
     """
 
     content: str
@@ -28,6 +29,7 @@ class Word:
     speaker: str | None = None
     volume: float | None = None
     tags: tuple[Tag, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

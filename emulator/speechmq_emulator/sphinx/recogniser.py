@@ -9,10 +9,10 @@ from pocketsphinx import Decoder
 
 from speechmq_emulator.audio import Samples
 from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
+from speechmq_emulator.sound.audio_events import AudioEvents
+from speechmq_emulator.sound.diarization import Diarization
 from speechmq_emulator.speech.events import Heard, Partial, SpeakerVoices, Transcript
-from speechmq_emulator.sphinx.audio_events import AudioEvents
 from speechmq_emulator.sphinx.decoder import RATE, Pcm, UtteranceDecoder, VoiceDetector
-from speechmq_emulator.sphinx.diarization import Diarization
 from speechmq_emulator.sphinx.endpointer import FRAME_SECONDS
 from speechmq_emulator.sphinx.transcriber import Transcriber
 from speechmq_emulator.sphinx.vocabulary import Vocabulary

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from speechmq_emulator.protocol.config import TranscriptionConfig
+from speechmq_emulator.sound.diarization import Diarization
 from speechmq_emulator.speech.events import Transcript, UtteranceEnded, Word
 from speechmq_emulator.speech.timeline import UTTERANCE_END_SECONDS, Timeline
 from speechmq_emulator.sphinx.commitment import STABLE_SECONDS, Commitment
 from speechmq_emulator.sphinx.decoder import RATE, Pcm, UtteranceDecoder, VoiceDetector
-from speechmq_emulator.sphinx.diarization import Diarization
 from speechmq_emulator.sphinx.endpointer import FRAME_SECONDS, RUN_UP_SECONDS, Endpointer
 from speechmq_emulator.sphinx.sentences import Sentences
 from speechmq_emulator.sphinx.utterance import Utterance

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from speechmq_emulator.sound.voiceprint import Features, Track
 from speechmq_emulator.speech.events import Word
 from speechmq_emulator.sphinx.decoder import RATE, Pcm, Segment, UtteranceDecoder
-from speechmq_emulator.sphinx.voiceprint import Features, Track
 
 _MEASURED_SAMPLES = round(0.6 * RATE)
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechmq_emulator.audio import Samples
-from speechmq_emulator.sphinx.decoder import Pcm
+
+Pcm = NDArray[np.int16]
+"""Samples at 16 kHz."""
 
 Analysis = NDArray[np.float64]
 """A row for each frame: 12 of cepstrum, pitch (the logarithm of Hz, or NaN), energy."""

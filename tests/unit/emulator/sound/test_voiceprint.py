@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speechmq_emulator.audio import Samples
-from speechmq_emulator.sphinx.voiceprint import DIMENSIONS, Track, analyse, voiced
+from speechmq_emulator.sound.voiceprint import DIMENSIONS, Track, analyse, voiced
 
 
 def vowel(hertz: float, seconds: float = 0.5, rolloff: float = 1.0) -> Samples:

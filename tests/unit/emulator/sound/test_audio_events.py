@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from speechmq_emulator.audio import Samples
+from speechmq_emulator.sound.audio_events import AudioEvents
 from speechmq_emulator.speech.events import AudioEventEnded, AudioEventStarted, Heard
-from speechmq_emulator.sphinx.audio_events import AudioEvents
 
 SAMPLES = Path(__file__).parents[4] / "samples"
 RATE = 16000

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechmq_emulator.protocol.config import SpeakerDiarizationConfig
+from speechmq_emulator.sound.identifier import IdentifierError, Print, read_identifier
+from speechmq_emulator.sound.voiceprint import Features
 from speechmq_emulator.speech.events import SpeakerVoices
-from speechmq_emulator.sphinx.identifier import IdentifierError, Print, read_identifier
-from speechmq_emulator.sphinx.voiceprint import Features
 
 LEAST_FRAMES = 8
 """Fewer frames of 20 ms tell nothing of a voice."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from speechmq_emulator.protocol.config import SpeakerDiarizationConfig
-from speechmq_emulator.sphinx.voiceprint import DIMENSIONS, Features
-from speechmq_emulator.sphinx.voices import Voice, Voices
+from speechmq_emulator.sound.voiceprint import DIMENSIONS, Features
+from speechmq_emulator.sound.voices import Voice, Voices
 
 LOW, HIGH = 0.0, 4.0
 """So far apart that nobody takes one for the other."""

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import pytest
 
-from speechmq_emulator.sphinx.identifier import IdentifierError, Print, read_identifier
+from speechmq_emulator.sound.identifier import IdentifierError, Print, read_identifier
 
 VOICE = Print(tuple(i / 2 for i in range(13)), 250)
 

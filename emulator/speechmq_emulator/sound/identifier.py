@@ -11,7 +11,7 @@ from binascii import Error as Base64Error
 from dataclasses import dataclass
 from zlib import crc32
 
-from speechmq_emulator.sphinx.voiceprint import DIMENSIONS
+from speechmq_emulator.sound.voiceprint import DIMENSIONS
 
 _VERSION = 1
 _BODY = struct.Struct(f"!BI{DIMENSIONS}f")
