@@ -19,10 +19,10 @@ def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> No
     """As the worker does, and then lets go of what upstream has read, final or not."""
     _on_audio_added(stream, received, now)
     under_way = stream._succession.live.under_way
-    timeline = stream.intake.timeline
+    timeline = stream._placement.timeline
     read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:
-        stream.intake.release(timeline.pieces[read - 1].seq + 1)
+        stream._placement.release(timeline.pieces[read - 1].seq + 1)
         stream._inlet.settle(now)
 
 

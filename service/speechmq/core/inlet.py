@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from .audio.intake import Intake
-from .audio.order import Place, Sequenced
 from .audio.pace import Pace
-from .audio.refusals import Damage, Refusal, after_end, too_far
+from .audio.placement import Placement
+from .audio.rejections import Damage, Rejection
+from .audio.sequencer import Place
 from .record.journal import Journal
 from .values import events, inputs
 from .values.checkpoint import Gap
+from .values.inputs import Sequenced
 from .values.outputs import Acknowledge, DeadLetter, Output
 from .values.spec import Limits, StreamSpec
 from .values.timers import Timer, Timers
@@ -34,7 +35,7 @@ class Inlet:
         self,
         spec: StreamSpec,
         limits: Limits,
-        intake: Intake,
+        placement: Placement,
         *,
         journal: Journal,
         timers: Timers,
@@ -43,7 +44,8 @@ class Inlet:
     ) -> None:
         self._spec = spec
         self._limits = limits
-        self._intake = intake
+        self._placement = placement
+        self._sequencer = placement.sequencer
         self._journal = journal
         self._timers = timers
         self._emit = emit
@@ -59,34 +61,36 @@ class Inlet:
     def take(self, delivery: Sequenced, now: float) -> None:
         self._pace.came(delivery.size, now)
         self._note_way(delivery, now)
-        match self._intake.offer(delivery):
+        self._placement.settlement.opened(delivery.tag)
+        match self._sequencer.offer(delivery):
             case Place.IN_ORDER:
                 self._place_ready(now)
+            case Place.DUPLICATE:
+                self._placement.settlement.close(delivery.tag)
             case Place.LATE:
+                self._placement.settlement.close(delivery.tag)
                 reason = f"message {delivery.seq} came after its gap was declared"
                 self._journal.warn("late_chunk", reason)
-            case Place.AFTER_END if self._intake.end:
-                self._refuse([after_end(delivery, self._intake.end)], now)
-            case Place.TOO_FAR:
-                self._refuse([too_far(delivery, self._intake.order.expected)], now)
+            case Rejection() as rejection:
+                self._reject([rejection], now)
         self.settle(now)
         self._watch_hole(now)
 
     def take_garbage(self, delivery: inputs.GarbageDelivered, now: float) -> None:
         self._pace.came(delivery.size, now)
-        self._intake.settlement.opened(delivery.tag)
-        self._refuse([Refusal(delivery.tag, delivery.code, delivery.reason)], now)
+        self._placement.settlement.opened(delivery.tag)
+        self._reject([Rejection(delivery.tag, delivery.code, delivery.reason)], now)
 
     def close(self, tag: int, now: float) -> None:
         """The delivery is accounted for elsewhere."""
-        self._intake.settlement.close(tag)
+        self._placement.settlement.close(tag)
         self.settle(now)
 
     # -- acknowledgements ------------------------------------------------------------------------
 
     def settle(self, now: float) -> None:
         """Acknowledges as far as everything is accounted for; later, where too much has come."""
-        tag = self._intake.settlement.advance()
+        tag = self._placement.settlement.advance()
         if tag is not None:
             self._settled = tag
         if self._settled is None:
@@ -122,37 +126,37 @@ class Inlet:
     # -- audio in place --------------------------------------------------------------------------
 
     def _place_ready(self, now: float) -> None:
-        self._refuse(self._intake.place_ready(), now)
-        if self._intake.has_news:
+        self._reject(self._placement.place_ready(), now)
+        if self._placement.has_news:
             # Before any event that may cover the command: a successor must know of it.
-            self._intake.has_news = False
+            self._placement.has_news = False
             self._journal.save_memo()
 
     def decode_on(self, now: float) -> None:
         """Goes on with what is being decoded, as far as there is room for it."""
-        if self._intake.may_decode:
+        if self._placement.may_decode:
             self._place_ready(now)
             self.settle(now)
             self._watch_hole(now)
 
     def watch_decoding(self, now: float) -> None:
         """What was not decoded at once has its turn when others have had theirs."""
-        if self._intake.may_decode:
+        if self._placement.may_decode:
             self._timers.set(Timer.DECODE, math.nextafter(now, math.inf))
         else:
             self._timers.stop(Timer.DECODE)
 
-    def _refuse(self, refusals: Iterable[Refusal | Damage], now: float) -> None:
-        for refusal in refusals:
-            if isinstance(refusal, Damage):
-                self._journal.warn("damaged_audio", refusal.reason)
+    def _reject(self, rejections: Iterable[Rejection | Damage], now: float) -> None:
+        for rejection in rejections:
+            if isinstance(rejection, Damage):
+                self._journal.warn("damaged_audio", rejection.reason)
                 continue
             self._pace.refused(now)
-            self._emit(DeadLetter(refusal.tag, refusal.code, refusal.reason))
-            self._journal.warn(refusal.code, refusal.reason)
-            if refusal.gap:
-                self._publish_gap(refusal.gap)
-            elif refusal.had_its_turn:
+            self._emit(DeadLetter(rejection.tag, rejection.code, rejection.reason))
+            self._journal.warn(rejection.code, rejection.reason)
+            if rejection.gap:
+                self._publish_gap(rejection.gap)
+            elif rejection.had_its_turn:
                 self._journal.save_place()
 
     # -- holes -----------------------------------------------------------------------------------
@@ -168,10 +172,10 @@ class Inlet:
 
     @property
     def _may_be_early(self) -> bool:
-        return self._intake.order.expected < self._first_direct
+        return self._sequencer.expected < self._first_direct
 
     def _watch_hole(self, now: float) -> None:
-        order = self._intake.order
+        order = self._sequencer
         if not order.has_hole:
             self._timers.stop(Timer.HOLE)
         elif Timer.HOLE not in self._timers or order.expected != self._hole_at:
@@ -181,10 +185,10 @@ class Inlet:
 
     def give_up_hole(self, now: float) -> None:
         """Silence takes the place of what is missing, when all before it is in place."""
-        if self._intake.is_decoding:
+        if self._placement.is_decoding:
             self._timers.set(Timer.HOLE, now + self._limits.gap_timeout)
             return
-        for gap in self._intake.give_up_hole():
+        for gap in self._placement.give_up_hole():
             self._publish_gap(gap)
         self._place_ready(now)
         self._watch_hole(now)
@@ -209,18 +213,18 @@ class Inlet:
 
         Whether there may be more to send now.
         """
-        if len(self._intake.settlement) < self._nearly_full:
+        if len(self._placement.settlement) < self._nearly_full:
             return False
-        if self._intake.is_decoding:
+        if self._placement.is_decoding:
             return False  # as fast as upstream takes it
-        if self._intake.order.has_hole:
+        if self._sequencer.has_hole:
             self.give_up_hole(now)
         elif may_release:
             self._release_uncovered()
         return True
 
     def _release_uncovered(self) -> None:
-        count = self._intake.timeline.oldest_sent(self._limits.prefetch // 10)
+        count = self._placement.timeline.oldest_sent(self._limits.prefetch // 10)
         if not count or self._journal.is_releasing:
             return
         seconds = self._spec.seconds(self._journal.give_up(count))
@@ -233,4 +237,6 @@ class Inlet:
     @property
     def is_full(self) -> bool:
         """Whether the broker holds back what the publisher sends."""
-        return Timer.PACE in self._timers or len(self._intake.settlement) >= self._limits.prefetch
+        return (
+            Timer.PACE in self._timers or len(self._placement.settlement) >= self._limits.prefetch
+        )

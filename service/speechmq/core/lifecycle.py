@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from ..speechmatics.messages import RecognitionStarted
-from .audio.intake import Intake
+from .audio.placement import Placement
 from .inlet import Inlet
 from .recognition.retry import Failure, silence
 from .recognition.succession import Succession
@@ -29,7 +29,7 @@ class Lifecycle:
         self,
         spec: StreamSpec,
         limits: Limits,
-        intake: Intake,
+        placement: Placement,
         *,
         inlet: Inlet,
         succession: Succession,
@@ -40,7 +40,8 @@ class Lifecycle:
         self.end_reason: Literal["end", "idle"] = "end"
         self._spec = spec
         self._limits = limits
-        self._intake = intake
+        self._placement = placement
+        self._sequencer = placement.sequencer
         self._journal: Journal = succession.journal
         self._inlet = inlet
         self._succession = succession
@@ -78,23 +79,23 @@ class Lifecycle:
 
     def advance(self, now: float) -> None:
         """Sends what can be sent, also what is freed when the prefetch is used up."""
-        if self._intake.has_decoder:
+        if self._placement.has_decoder:
             self._inlet.decode_on(now)
-        if self._intake.undecodable is not None:
-            self._fail(Failure("undecodable_audio", self._intake.undecodable))
+        if self._placement.undecodable is not None:
+            self._fail(Failure("undecodable_audio", self._placement.undecodable))
             return
         self._pump(now)
         if self._inlet.relieve(now, may_release=self.state is State.STREAMING):
             self._pump(now)
-        if self._intake.has_decoder:
+        if self._placement.has_decoder:
             self._inlet.watch_decoding(now)
         if self.state is State.SUSPENDED:
             self._wake(now)
 
     def _pump(self, now: float) -> None:
         """Sends what the window has room for; behind the last chunk, the end."""
-        is_last = self._intake.end is not None
-        has_news = is_last or self._intake.timeline.next_unsent is not None
+        is_last = self._sequencer.end is not None
+        has_news = is_last or self._placement.timeline.next_unsent is not None
         if self.state is not State.STREAMING or not has_news:
             return
         session = self._succession.live
@@ -179,7 +180,7 @@ class Lifecycle:
 
     def suspend(self, now: float) -> None:
         """No audio for long: the session is ended, so that it does not use up the quota."""
-        if not self._succession.live.has_sent_all or self._intake.order.has_hole:
+        if not self._succession.live.has_sent_all or self._sequencer.has_hole:
             self.watch_for_silence(now)
             return
         self._is_suspending = True
@@ -197,9 +198,9 @@ class Lifecycle:
 
     def _wake(self, now: float) -> None:
         """Goes on if there is anything to hear, ends if nothing will come."""
-        if self._intake.timeline.next_unsent is not None:
+        if self._placement.timeline.next_unsent is not None:
             self.connect(now)
-        elif self._intake.end is not None:
+        elif self._sequencer.end is not None:
             self._end()
 
     # -- losses and ends -------------------------------------------------------------------------

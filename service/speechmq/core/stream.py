@@ -14,8 +14,8 @@ from ..errors import UNAUTHORISED, TransitionError
 from ..speechmatics import messages as upstream
 from ..speechmatics.messages import MalformedMessage
 from .audio.decoding import Decoder
-from .audio.intake import Intake
-from .audio.order import Sequenced
+from .audio.placement import Placement
+from .audio.sequencer import Sequencer
 from .inlet import Inlet
 from .lifecycle import DUE, Lifecycle
 from .recognition.retry import Attempts, Failure, silence
@@ -26,7 +26,7 @@ from .snapshot import ChannelSnapshot, Snapshot
 from .states import State, require_allowed
 from .values import events, inputs
 from .values.checkpoint import Checkpoint
-from .values.inputs import Input
+from .values.inputs import Input, Sequenced
 from .values.memo import Memo
 from .values.outputs import Output
 from .values.spec import Channel, Limits, StreamSpec
@@ -62,11 +62,19 @@ class Stream:
         self._timers = Timers()
         memo = memo or Memo()
         voices = Voices.of(spec.transcription_config, told=memo.speakers, highest=checkpoint.voices)
-        self.intake = Intake(spec, limits, checkpoint, memo, decoder)
+        self._sequencer = Sequencer(
+            checkpoint.next_seq,
+            checkpoint.gaps,
+            most_missing=limits.max_missing,
+            repeats=checkpoint.totals.duplicates,
+        )
+        self._placement = Placement(
+            spec, limits, checkpoint, memo, sequencer=self._sequencer, decoder=decoder
+        )
         self.journal = Journal(
             spec,
             limits,
-            self.intake,
+            self._placement,
             checkpoint=checkpoint,
             voices=voices,
             emit=self._outputs.append,
@@ -74,7 +82,7 @@ class Stream:
         self._inlet = Inlet(
             spec,
             limits,
-            self.intake,
+            self._placement,
             journal=self.journal,
             timers=self._timers,
             emit=self._outputs.append,
@@ -92,7 +100,7 @@ class Stream:
         self._life = Lifecycle(
             spec,
             limits,
-            self.intake,
+            self._placement,
             inlet=self._inlet,
             succession=self._succession,
             timers=self._timers,
@@ -143,7 +151,7 @@ class Stream:
 
     def snapshot(self) -> Snapshot:
         """What telemetry and status may know; nothing is counted for them alone."""
-        timeline, spec = self.intake.timeline, self.spec
+        timeline, spec = self._placement.timeline, self.spec
         pieces = timeline.pieces
         starts = timeline.starts(pieces)
         channels = {}
@@ -158,16 +166,16 @@ class Stream:
             channels,
             tuple(pieces),
             replayed=timeline.replayed,
-            gap_samples=self.intake.gap_samples,
-            duplicates=self.intake.duplicates,
+            gap_samples=self._placement.gap_samples,
+            duplicates=self._sequencer.repeats,
             retries=self._succession.retries,
         )
 
     def __repr__(self) -> str:
         return (
             f"<Stream {self.spec.stream_id} {self.state.value}"
-            f" expected={self.intake.order.expected} watermark={self.journal.watermark}"
-            f" open={len(self.intake.settlement)}>"
+            f" expected={self._sequencer.expected} watermark={self.journal.watermark}"
+            f" open={len(self._placement.settlement)}>"
         )
 
     # -- deliveries ------------------------------------------------------------------------------
@@ -326,15 +334,15 @@ class Stream:
 
     def _on_idle_timeout(self, now: float) -> None:
         """A publisher whose audio is held back, or still on its way, has not vanished."""
-        if self.intake.end is not None:
+        if self._sequencer.end is not None:
             return
-        intake = self.intake
-        if self._inlet.is_full or intake.order.has_hole or intake.is_decoding:
+        is_waited_for = self._sequencer.has_hole or self._placement.is_decoding
+        if self._inlet.is_full or is_waited_for:
             self._timers.set(Timer.IDLE, now + self._idle_timeout)
             return
         self._life.end_reason = "idle"
         self.journal.warn("idle", f"no message came for {self._idle_timeout} s; the stream ends")
-        self.intake.end_here()
+        self._placement.end_here()
         self._life.advance(now)
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ..audio.intake import Intake
+from ..audio.placement import Placement
 from ..audio.timeline import Piece, Timeline
 from ..values.checkpoint import Checkpoint
 from ..values.events import Event, FinalTranscript, FinalTranslation, StreamEnded, StreamWarning
@@ -34,7 +34,7 @@ class Journal:
         self,
         spec: StreamSpec,
         limits: Limits,
-        intake: Intake,
+        placement: Placement,
         *,
         checkpoint: Checkpoint,
         voices: Voices,
@@ -43,7 +43,8 @@ class Journal:
         self._spec = spec
         self._emit = emit
         self._context = limits.resume_context
-        self._intake = intake
+        self._placement = placement
+        self._sequencer = placement.sequencer
         self._unconfirmed: deque[tuple[int, int]] = deque()
         self._resume_seq = checkpoint.next_seq
         self.seq = 0
@@ -57,7 +58,7 @@ class Journal:
 
     @property
     def timeline(self) -> Timeline:
-        return self._intake.timeline
+        return self._placement.timeline
 
     @property
     def finals(self) -> int:
@@ -71,7 +72,7 @@ class Journal:
     @property
     def ended_channels(self) -> frozenset[str]:
         """Whose end lies before all that a session hears that begins now."""
-        return self._intake.channels.ended_before(self._intake.resume_seq)
+        return self._placement.channels.ended_before(self._placement.resume_seq)
 
     def publish(self, event: Event, *, confirm: bool = True) -> None:
         self.seq += 1
@@ -137,25 +138,25 @@ class Journal:
     @property
     def changes(self) -> dict[str, Any]:
         """What was changed of the configuration before the audio that a session begins with."""
-        return self._intake.overrides.before(self._intake.resume_seq)
+        return self._placement.overrides.before(self._placement.resume_seq)
 
     @property
     def was_asked_for_speakers(self) -> bool:
         """Whether the publisher wants to be told of the speakers at the end."""
-        return self._intake.tells_speakers_from is not None
+        return self._placement.tells_speakers_from is not None
 
     @property
     def must_ask_for_speakers(self) -> bool:
         """Whether that wish lies before all that a session hears that begins now."""
-        asked_at = self._intake.tells_speakers_from
-        return asked_at is not None and asked_at < self._intake.resume_seq
+        asked_at = self._placement.tells_speakers_from
+        return asked_at is not None and asked_at < self._placement.resume_seq
 
     def save_memo(self) -> None:
         """What is confirmed as covered nobody begins before again; what is not, somebody may."""
-        intake = self._intake
-        overrides = intake.overrides.settled_before(intake.resume_seq)
+        placement = self._placement
+        overrides = placement.overrides.settled_before(placement.resume_seq)
         speakers = dict(self._voices.known)
-        memo = Memo(speakers, overrides, intake.tells_speakers_from, intake.head)
+        memo = Memo(speakers, overrides, placement.tells_speakers_from, placement.head)
         self._emit(SaveMemo(memo))
 
     @property
@@ -168,7 +169,7 @@ class Journal:
         """Lets go of the oldest ``count`` pieces, which no final covers, once the checkpoint says
         so; the sample up to which they go."""
         left = self._still_kept(self.timeline.pieces[count:])
-        self._intake.let_go_before(left[0].seq if left else self._intake.order.expected)
+        self._placement.let_go_before(left[0].seq if left else self._sequencer.expected)
         return self._save(left).position
 
     def close_session(self) -> None:
@@ -191,7 +192,7 @@ class Journal:
         return checkpoint
 
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
-        checkpoint = checkpoint_of(self._spec, self._intake, pieces, self.said)
+        checkpoint = checkpoint_of(self._spec, self._placement, self._sequencer, pieces, self.said)
         checkpoint = replace(
             checkpoint,
             voices=self._voices.highest,
@@ -220,24 +221,24 @@ class Journal:
             return self._spec.samples(self.coverage - self._context)
         position, watermark = self.timeline.tracks[track].position, self.said[track].watermark
         unsaid = position - self._spec.samples(watermark)
-        has_ended = track in self._intake.channels.ended_at
+        has_ended = track in self._placement.channels.ended_at
         if unsaid <= 0 or (has_ended and unsaid < self._spec.samples(ROUNDING)):
             return position
         return self._spec.samples(watermark - self._context)
 
     def publish_ended(self, reason: Literal["end", "idle"]) -> None:
         """The stream's last word. Everything is final now, also what no final's end reached."""
-        intake, seconds = self._intake, self._spec.seconds
+        placement, seconds = self._placement, self._spec.seconds
         width = self._spec.width
         received = sum(one.position for one in self.timeline.tracks.values())
         ended = StreamEnded(
             self._spec.stream_id,
             reason,
             received_seconds=seconds(received * width),
-            finalised_seconds=seconds((received - intake.gap_samples) * width),
-            gap_seconds=seconds(intake.gap_samples * width),
-            chunks=intake.chunks,
-            duplicates=intake.duplicates,
+            finalised_seconds=seconds((received - placement.gap_samples) * width),
+            gap_seconds=seconds(placement.gap_samples * width),
+            chunks=placement.chunks,
+            duplicates=self._sequencer.repeats,
             finals=self.finals,
         )
         self.publish_state(ended)
@@ -248,4 +249,4 @@ class Journal:
         while self._unconfirmed and self._unconfirmed[0][0] <= seq:
             released = self._unconfirmed.popleft()[1]
         if released is not None:
-            self._intake.release(released)
+            self._placement.release(released)

@@ -66,7 +66,8 @@ class GarbageDelivered:
     size: int = field(default=0, compare=False)
 
 
-Delivered: TypeAlias = ChunkDelivered | CommandDelivered | EndDelivered | GarbageDelivered
+Sequenced: TypeAlias = ChunkDelivered | CommandDelivered | EndDelivered
+Delivered: TypeAlias = Sequenced | GarbageDelivered
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,7 +249,7 @@ def test_successor_is_given_the_chunk_in_which_its_first_frame_begins(kind: str)
         world.deliver()
     straddling = [
         one
-        for one in world.stream.intake.timeline.pieces
+        for one in world.stream._placement.timeline.pieces
         if one.entry and one.entry.unit.seq < one.seq and one.end > one.start
     ]
     middle = (straddling[5].start + straddling[5].end) / 2
@@ -311,10 +311,10 @@ def test_much_sound_is_decoded_a_little_at_a_time_and_never_far_ahead() -> None:
     first = drive(stream, ChunkDelivered(1, 1, file))
     assert len(heard(first)) / 2 / RATE <= 0.6
     outputs = run_dry(stream, first)
-    track = stream.intake.timeline.tracks[None]
+    track = stream._placement.timeline.tracks[None]
     assert 1.5 <= len(heard(outputs)) / 2 / RATE <= 2.0
     assert 2.0 <= track.unsent / RATE <= 2.6
-    assert stream.intake.is_decoding
+    assert stream._placement.is_decoding
     count = sum(isinstance(one, SendAudio) for one in outputs)
     more = run_dry(stream, drive(stream, added(count)))
     assert heard(more)
@@ -397,7 +397,7 @@ def test_gap_waits_until_all_before_it_is_in_place() -> None:
     file = example("flac", 60)
     drive(stream, ChunkDelivered(1, 1, file[:-2000]), ChunkDelivered(2, 3, file[-1000:]))
     run_dry(stream, [])
-    assert stream.intake.is_decoding
+    assert stream._placement.is_decoding
     assert published(drive(stream, DeadlinePassed(), now=2.0)) == []
 
 
@@ -445,7 +445,7 @@ def test_empty_chunk_is_counted_like_any() -> None:
     stream = new_stream()
     outputs = drive(stream, chunk(1, samples=0), end(2))
     assert not heard(outputs)
-    assert stream.intake.chunks == 1
+    assert stream._placement.chunks == 1
 
 
 def test_refused_command_takes_nothing_from_the_file() -> None:
@@ -465,7 +465,7 @@ def test_refused_command_takes_nothing_from_the_file() -> None:
     assert world.state is not None
     world.take_over()
     world.run_to_the_end()
-    assert world.stream.intake.gap_samples == 0
+    assert world.stream._placement.gap_samples == 0
 
 
 def test_chunk_that_names_a_channel_is_refused_and_counts_as_lost() -> None:

@@ -139,7 +139,7 @@ def test_duplicate_is_dropped_and_counted() -> None:
     assert drive(stream, chunk(1), chunk(1, tag=2)) == [SendAudio(audio(1))]
     drive(stream, final(0.1))
     assert drive(stream, Published(2)) == [Acknowledge(2)]
-    assert stream.intake.duplicates == 1
+    assert stream.snapshot().duplicates == 1
 
 
 def test_partials_are_unconfirmed_and_bear_the_id_of_their_final() -> None:

@@ -70,7 +70,7 @@ def test_times_behind_a_gap_that_was_covered_in_part_are_those_of_the_predecesso
     second = started_stream(checkpoint=covering.checkpoint, gap_timeout=2.0, answer_timeout=99.0)
     drive(second, chunk(32, tag=1))
     drive(second, DeadlinePassed(), now=2.0)
-    assert second.intake.timeline.tracks == first.intake.timeline.tracks
+    assert second._placement.timeline.tracks == first._placement.timeline.tracks
 
 
 def test_gap_at_the_very_beginning_is_not_told_again_under_another_id_by_a_successor() -> None:
@@ -97,7 +97,7 @@ def test_redelivery_to_a_successor_is_not_counted_as_a_duplicate_of_the_publishe
     left = Checkpoint(next_seq=3, position=2 * CHUNK, watermark=0.2, totals=Totals(2, 0, 1))
     stream = started_stream(checkpoint=left)
     drive(stream, chunk(1), chunk(2), chunk(3))
-    assert stream.intake.duplicates == 0
+    assert stream.snapshot().duplicates == 0
 
 
 # -- the end of an idle stream ---------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_stream_with_more_audio_waiting_than_it_may_take_is_not_idle() -> None:
     stream.open(0.0)
     drive(stream, *[chunk(seq) for seq in range(1, 21)])
     drive(stream, DeadlinePassed(), now=5.0)
-    assert stream.intake.end is None
+    assert stream._sequencer.end is None
 
 
 def test_idle_end_waits_for_the_hole_before_audio_that_did_come() -> None:
@@ -265,7 +265,7 @@ def test_silence_that_one_publisher_can_cause_is_bounded() -> None:
     for number in range(1, 61):
         drive(stream, chunk(number * 10**6, tag=number))
         drive(stream, DeadlinePassed(), now=2.0 * number)
-    assert stream.intake.timeline.tracks[None].position / SPEC.sample_rate < 600
+    assert stream._placement.timeline.tracks[None].position / SPEC.sample_rate < 600
 
 
 def test_empty_chunk_that_came_behind_a_final_is_not_acknowledged_by_it() -> None:
@@ -285,7 +285,11 @@ def test_known_gap_behind_a_new_one_does_not_turn_the_clock_back() -> None:
     stream = started_stream(checkpoint=left, gap_timeout=2.0, answer_timeout=99.0)
     outputs = drive(stream, chunk(1), chunk(3, tag=2))
     outputs += drive(stream, DeadlinePassed(), now=2.0)
-    assert stream.intake.timeline.tracks[None].position == sum(map(len, sent(outputs))) == 4 * CHUNK
+    assert (
+        stream._placement.timeline.tracks[None].position
+        == sum(map(len, sent(outputs)))
+        == 4 * CHUNK
+    )
 
 
 def test_empty_chunks_do_not_use_up_the_prefetch_for_good() -> None:

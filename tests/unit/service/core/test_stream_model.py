@@ -783,7 +783,7 @@ class StreamModel(RuleBasedStateMachine):
         """What could be sent is sent, or waits for more to be put together with it."""
         if not hasattr(self, "stream") or self.stream.state is not State.STREAMING:
             return
-        timeline, spec = self.stream.intake.timeline, self.spec
+        timeline, spec = self.stream._placement.timeline, self.spec
         piece, hearing = timeline.next_unsent, self.hearing
         assert hearing is not None
         if piece is None:

@@ -117,14 +117,14 @@ def test_chunk_of_another_layout_is_refused_and_moves_no_clock(
     stream = started_stream(spec=spec, coalesce=0.0)
     right = "a" if spec is SEPARATE else None
     drive(stream, chunk(1, right))
-    before = {track: one.position for track, one in stream.intake.timeline.tracks.items()}
+    before = {track: one.position for track, one in stream._placement.timeline.tracks.items()}
     letter, warning, saved = drive(stream, chunk(2, channel))
     assert isinstance(letter, DeadLetter)
     assert (letter.tag, letter.code) == (2, code)
     assert reason in letter.reason
     assert warning == Publish(events.StreamWarning("s", code, letter.reason), 2)
     assert isinstance(saved, SaveCheckpoint)
-    after = {track: one.position for track, one in stream.intake.timeline.tracks.items()}
+    after = {track: one.position for track, one in stream._placement.timeline.tracks.items()}
     assert after == before
     assert len(heard(drive(stream, chunk(3, right)))) == spec.width
 
@@ -372,7 +372,7 @@ def test_several_lost_chunks_are_dealt_out_and_a_successor_knows_it() -> None:
     )
     second = separate(checkpoint=left)
     again = drive(second, chunk(1, "a", tag=1), chunk(2, "b", tag=2), chunk(6, "b", tag=3))
-    assert [one.position for one in second.intake.timeline.tracks.values()] == [
+    assert [one.position for one in second._placement.timeline.tracks.values()] == [
         3 * CHUNK,
         3 * CHUNK,
     ]
@@ -562,4 +562,4 @@ def test_suspended_channels_go_on_where_each_was() -> None:
     left = newest_checkpoint(outputs)
     assert left.channels == {"a": ChannelMark(CHUNK, 0.1), "b": ChannelMark(2 * CHUNK, 0.2)}
     drive(stream, DeadLettered(99), chunk(4, "a"), now=20.0)
-    assert stream.intake.timeline.tracks["b"].sent == 2 * CHUNK
+    assert stream._placement.timeline.tracks["b"].sent == 2 * CHUNK

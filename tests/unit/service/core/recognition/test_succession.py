@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.support.streams import LIMITS, SPEC
 
-from speechmq.core.audio.intake import Intake
+from speechmq.core.audio.placement import Placement
+from speechmq.core.audio.sequencer import Sequencer
 from speechmq.core.recognition.retry import Attempts
 from speechmq.core.recognition.succession import Succession
 from speechmq.core.record.journal import Journal
@@ -32,12 +33,19 @@ Use = Callable[[Succession], object]
 )
 def test_session_that_is_not_there_is_not_used(use: Use, mistake: str) -> None:
     outputs: list[Output] = []
-    voices, intake = Voices(), Intake(SPEC, LIMITS, Checkpoint(), Memo())
+    voices = Voices()
+    sequencer = Sequencer(1, most_missing=LIMITS.max_missing)
+    placement = Placement(SPEC, LIMITS, Checkpoint(), Memo(), sequencer=sequencer)
     succession = Succession(
         SPEC,
         LIMITS,
         journal=Journal(
-            SPEC, LIMITS, intake, checkpoint=Checkpoint(), voices=voices, emit=outputs.append
+            SPEC,
+            LIMITS,
+            placement,
+            checkpoint=Checkpoint(),
+            voices=voices,
+            emit=outputs.append,
         ),
         attempts=Attempts(LIMITS, lambda: 0.0),
         emit=outputs.append,

@@ -1,6 +1,6 @@
-"""From deliveries to audio in place: order, gaps, positions, and which deliveries are done with.
+"""What does a delivery become? Samples in place, silence, a command, or a rejection.
 
-Owns everything between the broker's queue and the timeline. Decides nothing about upstream.
+Owns what follows a delivery's turn, up to the timeline. Decides nothing about upstream.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from ...errors import UndecodableAudio
 from ...media.packets import Head
 from ..values.checkpoint import Checkpoint, Entry, Gap
 from ..values.commands import ChangeConfig, CloseChannel, Overrides, TellSpeakers
-from ..values.inputs import ChunkDelivered, CommandDelivered, EndDelivered
+from ..values.inputs import ChunkDelivered, CommandDelivered, EndDelivered, Sequenced
 from ..values.memo import Memo
 from ..values.spec import Limits, StreamSpec, Track
 from .channels import Channels, Fault
 from .decoding import Decoder, Decoding
-from .order import Order, Place, Sequenced
-from .refusals import Damage, End, Refusal, after_end
+from .rejections import Damage, End, Rejection
 from .rules import Rules
+from .sequencer import Sequencer
 from .settlement import Settlement
 from .timeline import Piece, Timeline
 
@@ -29,7 +29,7 @@ from .timeline import Piece, Timeline
 DECODED_AT_ONCE = 0.25
 
 
-class Intake:
+class Placement:
     """The stream as its publisher sends it.
 
     ``tells_speakers_from`` is the message that asked for the speakers at the end, if there was one.
@@ -43,25 +43,24 @@ class Intake:
         limits: Limits,
         checkpoint: Checkpoint,
         memo: Memo,
+        *,
+        sequencer: Sequencer,
         decoder: Decoder | None = None,
     ) -> None:
         self._spec = spec
         self._limits = limits
-        self._first_seq = checkpoint.next_seq
         self._known_gaps: dict[int, list[Gap]] = {}
         for gap in checkpoint.gaps:
             self._known_gaps.setdefault(gap.first_seq, []).append(gap)
         self._frame_bytes = spec.frame_bytes
         self._typical_samples = 0
-        self.order = Order(checkpoint.next_seq, checkpoint.gaps)
+        self.sequencer = sequencer
         self.timeline = Timeline({track: checkpoint.mark(track).position for track in spec.tracks})
         self.channels = Channels(spec, checkpoint)
         self._rules = Rules(spec, limits, self.channels)
         self.settlement = Settlement()
         self.chunks = checkpoint.totals.chunks
-        self.duplicates = checkpoint.totals.duplicates
         self.gap_samples = checkpoint.totals.gap_samples
-        self.end: End | None = None
         self.overrides = Overrides(memo.overrides)
         self.tells_speakers_from = memo.tells_speakers_from
         self.has_news = False
@@ -74,24 +73,7 @@ class Intake:
             self._decoding = Decoding(decoder, self.timeline, spec.sample_bytes, step)
         self._place_known_gaps()
 
-    def offer(self, delivery: Sequenced) -> Place:
-        """Takes one delivery in. Repeats are settled here; what else does not fit is the caller's.
-
-        What a predecessor saw covered may be delivered once more, which is no publisher's mistake.
-        """
-        self.settlement.opened(delivery.tag)
-        if self.end is not None and delivery.seq > self.end.last_seq:
-            return Place.AFTER_END
-        if delivery.seq - self.order.expected > self._limits.max_missing:
-            return Place.TOO_FAR
-        place = self.order.offer(delivery)
-        if place in (Place.DUPLICATE, Place.LATE):
-            self.settlement.close(delivery.tag)
-            if delivery.seq >= self._first_seq:
-                self.duplicates += 1
-        return place
-
-    def place_ready(self) -> Iterator[Refusal | Damage]:
+    def place_ready(self) -> Iterator[Rejection | Damage]:
         """Puts in place what is in order, including the gaps that a predecessor declared.
 
         Each refusal is to be told before the next step: a checkpoint that is published meanwhile
@@ -104,15 +86,15 @@ class Intake:
                 if self._decoding.is_busy:
                     return
             self._place_known_gaps()
-            delivery = self.order.take()
+            delivery = self.sequencer.take()
             if delivery is None:
                 return
             if isinstance(delivery, EndDelivered):
                 yield from self._end(End(delivery.seq, resume_seq=delivery.seq))
-            elif refusal := self._place_one(delivery):
-                yield refusal
+            elif rejection := self._place_one(delivery):
+                yield rejection
 
-    def _place_one(self, delivery: ChunkDelivered | CommandDelivered) -> Refusal | None:
+    def _place_one(self, delivery: ChunkDelivered | CommandDelivered) -> Rejection | None:
         if isinstance(delivery, CommandDelivered):
             return self._place_command(delivery)
         if self._decoding is not None:
@@ -147,7 +129,7 @@ class Intake:
             and decoding.ahead < self._spec.samples(self._limits.window)
         )
 
-    def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Refusal | None:
+    def _begin_to_decode(self, decoding: Decoding, delivery: ChunkDelivered) -> Rejection | None:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
             return self._refuse(
@@ -158,7 +140,7 @@ class Intake:
         decoding.begin(delivery)
         return None
 
-    def _decode(self, decoding: Decoding) -> Iterator[Refusal | Damage]:
+    def _decode(self, decoding: Decoding) -> Iterator[Rejection | Damage]:
         """Goes on with the message that is being decoded."""
         if not self.may_decode:
             return
@@ -173,7 +155,7 @@ class Intake:
         if damage is not None:
             yield Damage(f"up to {self._spec.seconds(decoding.position)} s: {damage}")
         if is_done and self._ending is not None:
-            yield from self._end_with(self._ending)
+            yield from self.sequencer.end_with(self._ending)
         elif is_done:
             self.chunks += 1
 
@@ -192,29 +174,25 @@ class Intake:
 
     def _place_known_gaps(self) -> None:
         """As long as they were, wherever they now begin."""
-        while known := self._known_gaps.pop(self.order.expected, None):
+        while known := self._known_gaps.pop(self.sequencer.expected, None):
             for gap in known:
                 start = self.timeline.tracks[gap.track].position
                 self._place_gap(replace(gap, start=start, end=start + gap.end - gap.start))
 
     def end_here(self) -> None:
         """The publisher has vanished: the stream ends without a message that says so."""
-        expected = self.order.expected
+        expected = self.sequencer.expected
         self._end(End(expected - 1, resume_seq=expected))
 
-    def _end(self, end: End) -> list[Refusal]:
+    def _end(self, end: End) -> list[Rejection]:
         """Of a file, what its decoder holds back comes before the end."""
         if self._decoding is None:
-            return self._end_with(end)
+            return self.sequencer.end_with(end)
         self._ending = end
         self._decoding.finish(end.resume_seq)
         return []
 
-    def _end_with(self, end: End) -> list[Refusal]:
-        self.end = end
-        return [after_end(held, end) for held in self.order.drop_held()]
-
-    def _place(self, delivery: ChunkDelivered) -> Refusal | None:
+    def _place(self, delivery: ChunkDelivered) -> Rejection | None:
         fault = self.channels.fault_of(delivery)
         if fault is not None:
             return self._pass_over(delivery, fault)
@@ -228,7 +206,7 @@ class Intake:
         self.timeline.place(delivery.seq, samples, delivery.audio, delivery.tag, delivery.channel)
         return None
 
-    def _place_command(self, delivery: CommandDelivered) -> Refusal | None:
+    def _place_command(self, delivery: CommandDelivered) -> Rejection | None:
         command = delivery.command
         fault = self._rules.fault_of_command(command)
         if fault is not None:
@@ -247,20 +225,20 @@ class Intake:
         self.timeline.place_command(delivery.seq, command, delivery.tag, track, entry=entry)
         return None
 
-    def _pass_over(self, delivery: Sequenced, fault: Fault) -> Refusal:
+    def _pass_over(self, delivery: Sequenced, fault: Fault) -> Rejection:
         """It has no length: a command, or a chunk of no channel, so that none is to be silent."""
         gap = self._gap(delivery.seq, delivery.seq, 0, self._spec.tracks[0])
         self._place_gap(replace(gap, holds_audio=isinstance(delivery, ChunkDelivered)))
-        return Refusal(delivery.tag, *fault, had_its_turn=True)
+        return Rejection(delivery.tag, *fault, had_its_turn=True)
 
-    def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Refusal:
+    def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Rejection:
         gap = self._gap(delivery.seq, delivery.seq, samples, delivery.channel)
         self._place_gap(gap)
-        return Refusal(delivery.tag, code, reason, gap)
+        return Rejection(delivery.tag, code, reason, gap)
 
     def give_up_hole(self) -> list[Gap]:
         """Declares the messages before the earliest held one lost; they become silence."""
-        first, last = self.order.hole()
+        first, last = self.sequencer.hole()
         typical = self._mean_samples if self._decoding else self._typical_samples
         each = typical or self._next_samples()
         gaps = [
@@ -272,7 +250,7 @@ class Intake:
         return gaps
 
     def _next_samples(self) -> int:
-        held = self.order.next_held()
+        held = self.sequencer.next_held()
         if self._decoding is not None:
             return 0
         return held.size // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
@@ -283,8 +261,8 @@ class Intake:
         return Gap(first, last, start, start + min(samples, longest), track)
 
     def _place_gap(self, gap: Gap) -> None:
-        if self.order.expected <= gap.last_seq:
-            self.order.give_up(gap)
+        if self.sequencer.expected <= gap.last_seq:
+            self.sequencer.give_up(gap)
         if self._decoding is not None and gap.holds_audio:
             self._decoding.lose(gap.last_seq - gap.first_seq + 1)
         entry = None if gap.holds_audio else self._entry_before(gap.first_seq)
@@ -301,7 +279,7 @@ class Intake:
 
     def entry_of(self, pieces: Sequence[Piece]) -> Entry | None:
         """Where in its file a successor begins that needs all of ``pieces``."""
-        entry = pieces[0].entry if pieces else self._entry_before(self.next_seq)
+        entry = pieces[0].entry if pieces else self._entry_before(self.sequencer.next_seq)
         return None if entry is None or entry.unit.seq < self._let_go else entry
 
     def _entry_before(self, next_seq: int) -> Entry | None:
@@ -311,9 +289,4 @@ class Intake:
     def resume_seq(self) -> int:
         """The message with which a session that begins now would begin."""
         first = self.timeline.first_seq
-        return self.next_seq if first is None else first
-
-    @property
-    def next_seq(self) -> int:
-        """The first message that has not had its turn."""
-        return self.order.expected if self.end is None else self.end.resume_seq
+        return self.sequencer.next_seq if first is None else first

@@ -1,4 +1,4 @@
-"""Puts deliveries in the order of their ``seq``: duplicates fall out, holes are waited for."""
+"""Is it a delivery's turn? Decided once: repeats fall out, holes are waited for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from ..values.checkpoint import Gap
-from ..values.inputs import ChunkDelivered, CommandDelivered, EndDelivered
-
-Sequenced = ChunkDelivered | CommandDelivered | EndDelivered
+from ..values.inputs import Sequenced
+from .rejections import End, Rejection, after_end, too_far
 
 # A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same; a
 # checkpoint, which travels in one frame, names as many.
@@ -22,20 +21,24 @@ class Place(Enum):
     EARLY = "early"
     DUPLICATE = "duplicate"
     LATE = "late"
-    AFTER_END = "after end"
-    TOO_FAR = "too far"
 
 
-class Order:
-    """``expected`` is the next ``seq``; what lies behind a hole is held.
+class Sequencer:
+    """``expected`` is the next ``seq``; what follows a hole is held. ``end`` is the stream's, once
+    that had its turn; ``repeats`` counts what the publisher sent again.
 
-    The hold is bounded by the channel's prefetch: whoever fills it must declare the hole a gap.
+    The hold is bounded by the channel's prefetch: when it is full, the hole must become a gap.
     """
 
-    __slots__ = ("_gaps", "_held", "expected")
+    __slots__ = ("_first", "_gaps", "_held", "_most_missing", "end", "expected", "repeats")
 
-    def __init__(self, expected: int, gaps: Iterable[Gap] = ()) -> None:
-        self.expected = expected
+    def __init__(
+        self, expected: int, gaps: Iterable[Gap] = (), *, most_missing: int, repeats: int = 0
+    ) -> None:
+        self.expected = self._first = expected
+        self._most_missing = most_missing
+        self.repeats = repeats
+        self.end: End | None = None
         self._held: dict[int, Sequenced] = {}
         self._gaps = list(gaps)
 
@@ -44,15 +47,26 @@ class Order:
         """Whether the next message is missing, and later ones are there."""
         return bool(self._held) and self.expected not in self._held
 
-    def offer(self, delivery: Sequenced) -> Place:
-        """Files the delivery; an ``IN_ORDER`` or ``EARLY`` one comes back from ``take``."""
+    def offer(self, delivery: Sequenced) -> Place | Rejection:
+        """Holds an ``IN_ORDER`` or ``EARLY`` delivery, which comes back from ``take``."""
         seq = delivery.seq
+        if self.end is not None and seq > self.end.last_seq:
+            return after_end(delivery, self.end)
+        if seq - self.expected > self._most_missing:
+            return too_far(delivery, self.expected)
         if self._was_given_up(seq):
+            self._count_repeat(seq)
             return Place.LATE
         if seq < self.expected or seq in self._held:
+            self._count_repeat(seq)
             return Place.DUPLICATE
         self._held[seq] = delivery
         return Place.IN_ORDER if seq == self.expected else Place.EARLY
+
+    def _count_repeat(self, seq: int) -> None:
+        # What a predecessor saw covered may be delivered again: that is no publisher's mistake.
+        if seq >= self._first:
+            self.repeats += 1
 
     def take(self) -> Sequenced | None:
         """The next delivery in order, or nothing while it is missing."""
@@ -61,11 +75,17 @@ class Order:
             self.expected += 1
         return delivery
 
-    def drop_held(self) -> list[Sequenced]:
-        """Lets go of everything that is held, in order."""
-        dropped = [self._held[seq] for seq in sorted(self._held)]
+    def end_with(self, end: End) -> list[Rejection]:
+        """The stream ends here: what is held comes after it, in order."""
+        self.end = end
+        dropped = [after_end(self._held[seq], end) for seq in sorted(self._held)]
         self._held.clear()
         return dropped
+
+    @property
+    def next_seq(self) -> int:
+        """The first message that has not had its turn."""
+        return self.expected if self.end is None else self.end.resume_seq
 
     def hole(self) -> tuple[int, int]:
         """First and last ``seq`` that are missing before the earliest held delivery."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..values.checkpoint import Gap
-from .order import Sequenced
+from ..values.inputs import Sequenced
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A message that cannot be used; silence stands in the place of a chunk that had a length.
 
     ``had_its_turn``: it will not come again, and a successor must not wait for it.
@@ -37,11 +37,11 @@ class End:
     resume_seq: int
 
 
-def after_end(delivery: Sequenced, end: End) -> Refusal:
+def after_end(delivery: Sequenced, end: End) -> Rejection:
     reason = f"message {delivery.seq} came behind the stream's end, message {end.last_seq}"
-    return Refusal(delivery.tag, "after_end", reason)
+    return Rejection(delivery.tag, "after_end", reason)
 
 
-def too_far(delivery: Sequenced, expected: int) -> Refusal:
+def too_far(delivery: Sequenced, expected: int) -> Rejection:
     reason = f"message {delivery.seq} is too far ahead: {expected} is the next"
-    return Refusal(delivery.tag, "seq_too_far", reason)
+    return Rejection(delivery.tag, "seq_too_far", reason)

@@ -1,0 +1,68 @@
+from tests.support.streams import chunk, end
+
+from speechmq.core.audio.rejections import End
+from speechmq.core.audio.sequencer import REMEMBERED_GAPS, Place, Sequencer
+from speechmq.core.values.checkpoint import Gap
+from speechmq.core.values.inputs import ChunkDelivered, EndDelivered
+
+
+def taken(sequencer: Sequencer) -> list[int]:
+    seqs = []
+    while (delivery := sequencer.take()) is not None:
+        seqs.append(delivery.seq)
+    return seqs
+
+
+def test_sequencer_gives_out_what_follows_and_holds_what_is_early() -> None:
+    sequencer = Sequencer(1, most_missing=1000)
+    assert [sequencer.offer(chunk(seq)) for seq in (3, 1, 2)] == [
+        Place.EARLY,
+        Place.IN_ORDER,
+        Place.EARLY,
+    ]
+    assert taken(sequencer) == [1, 2, 3]
+    assert sequencer.expected == 4
+
+
+def test_sequencer_tells_repeats_of_what_was_taken_and_of_what_is_held() -> None:
+    sequencer = Sequencer(1, most_missing=1000)
+    sequencer.offer(chunk(1))
+    taken(sequencer)
+    sequencer.offer(chunk(3))
+    assert [sequencer.offer(chunk(seq)) for seq in (1, 3)] == [Place.DUPLICATE, Place.DUPLICATE]
+
+
+def test_hole_lies_between_the_expected_and_the_earliest_held() -> None:
+    sequencer = Sequencer(2, most_missing=1000)
+    sequencer.offer(chunk(7))
+    sequencer.offer(end(5))
+    assert sequencer.hole() == (2, 4)
+    assert sequencer.next_held() == end(5)
+
+
+def test_message_of_a_gap_is_late_also_when_a_predecessor_declared_it() -> None:
+    sequencer = Sequencer(1, [Gap(4, 5, 0, 1)], most_missing=1000)
+    sequencer.give_up(Gap(1, 2, 0, 1))
+    assert [sequencer.offer(chunk(seq)) for seq in (1, 2, 4, 5)] == [Place.LATE] * 4
+    assert sequencer.expected == 3
+
+
+def test_old_gaps_are_forgotten() -> None:
+    sequencer = Sequencer(1, most_missing=1000)
+    for seq in range(1, REMEMBERED_GAPS + 2):
+        sequencer.give_up(Gap(seq, seq, 0, 1))
+    assert sequencer.offer(chunk(1)) is Place.DUPLICATE
+    assert sequencer.offer(chunk(2)) is Place.LATE
+
+
+def test_end_rejects_what_is_held_in_order() -> None:
+    sequencer = Sequencer(1, most_missing=1000)
+    held: list[ChunkDelivered | EndDelivered] = [chunk(9), end(4)]
+    for one in held:
+        sequencer.offer(one)
+    dropped = sequencer.end_with(End(last_seq=3, resume_seq=3))
+    assert [(one.tag, one.code) for one in dropped] == [
+        (end(4).tag, "after_end"),
+        (chunk(9).tag, "after_end"),
+    ]
+    assert not sequencer.has_hole
