@@ -1,6 +1,6 @@
 from tests.support.streams import chunk, end
 
-from speechmq.core.audio.rejections import End
+from speechmq.core.audio.rejections import End, Rejection, after_end
 from speechmq.core.audio.sequencer import REMEMBERED_GAPS, Place, Sequencer
 from speechmq.core.values.checkpoint import Gap
 from speechmq.core.values.inputs import ChunkDelivered, EndDelivered
@@ -60,9 +60,33 @@ def test_end_rejects_what_is_held_in_order() -> None:
     held: list[ChunkDelivered | EndDelivered] = [chunk(9), end(4)]
     for one in held:
         sequencer.offer(one)
-    dropped = sequencer.end_with(End(last_seq=3, resume_seq=3))
-    assert [(one.tag, one.code) for one in dropped] == [
-        (end(4).tag, "after_end"),
-        (chunk(9).tag, "after_end"),
-    ]
+    over = End(last_seq=3, resume_seq=3)
+    assert sequencer.end_with(over) == [after_end(end(4), over), after_end(chunk(9), over)]
     assert not sequencer.has_hole
+
+
+def test_what_follows_the_end_is_rejected_and_not_held() -> None:
+    sequencer = Sequencer(1, most_missing=1000)
+    over = End(last_seq=3, resume_seq=3)
+    sequencer.end_with(over)
+    assert sequencer.offer(chunk(4)) == Rejection(
+        chunk(4).tag, "after_end", "message 4 came behind the stream's end, message 3"
+    )
+    assert not sequencer.has_hole
+
+
+def test_chunk_too_far_ahead_is_rejected_and_the_furthest_one_is_held() -> None:
+    sequencer = Sequencer(1, most_missing=10)
+    assert [sequencer.offer(chunk(seq)) for seq in (12, 11)] == [
+        Rejection(chunk(12).tag, "seq_too_far", "message 12 is too far ahead: 1 is the next"),
+        Place.EARLY,
+    ]
+
+
+def test_repeats_count_only_what_came_since_the_owner_began() -> None:
+    sequencer = Sequencer(5, most_missing=1000)
+    sequencer.offer(chunk(5))
+    taken(sequencer)
+    for seq in (4, 5, 5):
+        sequencer.offer(chunk(seq))
+    assert sequencer.repeats == 2
