@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp.body import ContentBody
+from pamqp.commands import Basic
 from pamqp.constants import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD
 from pamqp.frame import FrameTypes
 from pamqp.heartbeat import Heartbeat
@@ -137,7 +138,8 @@ class FrameReader:
         frame = _decoded(kind, payload)
         if frame is None:
             return False
-        if kind == FRAME_HEADER:
+        # By its first frame: a header with uncommon properties is left to the client.
+        if isinstance(frame, Basic.Deliver):
             self._deliveries += 1
         return self._take(channel, frame)
 

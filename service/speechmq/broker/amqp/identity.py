@@ -32,10 +32,10 @@ class WorkerUsers:
 
 
 def foreign(message: DeliveredMessage, what: str) -> str:
-    """The reason for which ``message`` is not believed to be ``what``."""
+    """Says why ``message`` is not believed to be ``what``, and what to do."""
     user = message.header.properties.user_id
-    writer = f"the RabbitMQ user {user!r}" if user else "somebody who does not say who"
+    writer = f"the RabbitMQ user {user!r} wrote this one" if user else "this one bears no user_id"
     return (
-        f"{what} has to come from a worker, and {writer} wrote this one; if that is a worker's "
-        "user, list it in SPEECHMQ_BROKER__WORKER_USERS"
+        f"{what} has to come from a worker, and {writer}; list the users of all workers in "
+        "SPEECHMQ_BROKER__WORKER_USERS, and see who else may write to the default exchange"
     )

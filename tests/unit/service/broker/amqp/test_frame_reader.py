@@ -139,21 +139,27 @@ async def test_frames_that_are_taken_count_as_a_heartbeat_once_a_second() -> Non
     assert marshalled(wire.clients) == [marshal(Heartbeat(), 0)]
 
 
-async def test_busy_connection_is_read_in_batches_while_its_transport_pauses() -> None:
+@pytest.mark.parametrize(("properties", "is_left"), [(PROPERTIES, False), (UNCOMMON, True)])
+async def test_busy_connection_is_read_in_batches_while_its_transport_pauses(
+    properties: spec.Basic.Properties, is_left: bool
+) -> None:
+    """Also where the header of each message is left to the client."""
     count = int(4 * BUSY * WINDOW)
     message = b"".join(
         marshal(frame, 5)
-        for frame in (MESSAGE[0], ContentHeader(properties=PROPERTIES, body_size=0))
+        for frame in (MESSAGE[0], ContentHeader(properties=properties, body_size=0))
     )
     declared = marshal(DECLARED, 5)
     assert count * len(message) + len(declared) < PIECE
     wire = Wire(comes_meanwhile=declared)
     receiver = wire.receiver()
     # The second read counts the messages of the first.
-    for piece in (message * count + declared, declared):
+    frames_left = count if is_left else 0
+    for piece, left in ((message * count + declared, frames_left), (declared, 0)):
         wire.now += 2 * WINDOW
         wire.reader.feed_data(piece)
-        await wire.receive(receiver)
+        for _ in range(left + 1):
+            await wire.receive(receiver)
         assert wire.slept == []
     await wire.receive(receiver)
     assert (wire.slept, wire.is_paused) == ([BATCH], False)
