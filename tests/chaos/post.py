@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, Names
+from speechmq_schemas.dead_letters import HEADERS
 
 PAUSE = 0.1
 CONNECT_SECONDS = 10.0
@@ -106,7 +108,8 @@ async def dead_letters(post: Post) -> set[tuple[str, object]]:
         if not isinstance(letter.delivery, spec.Basic.GetOk):
             return found
         properties = letter.header.properties
-        found.add((properties.correlation_id or "", (properties.headers or {}).get("seq")))
+        kept: Any = (properties.headers or {}).get(HEADERS, {})
+        found.add((properties.correlation_id or "", kept.get("seq")))
 
 
 async def consume_for_ever(
