@@ -423,7 +423,8 @@ async def test_stream_with_a_state_that_cannot_be_read_fails_and_leaves_nothing(
     namespace: Namespace,
 ) -> None:
     async with serve("ledger") as upstream, admitted_by_hand(namespace, "one") as (channel, body):
-        await channel.basic_publish(b"{}", routing_key=NAMES.state("one"))
+        own = spec.Basic.Properties(user_id=channel.users.own)
+        await channel.basic_publish(b"{}", routing_key=NAMES.state("one"), properties=own)
         await publish_claim(channel, NAMES, body)
         async with speaking(namespace.url) as speaker, running_worker(namespace.url, upstream.url):
             await speaker.ears.until_over("one", within=15.0)
