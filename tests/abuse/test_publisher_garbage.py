@@ -272,7 +272,7 @@ async def test_stream_that_floods_is_read_slowly_and_loses_nothing(namespace: Na
         running_worker(
             namespace.url,
             upstream.url,
-            SPEECHMQ_SESSION__MAX_MESSAGE_RATE="300",
+            SPEECHMQ_SESSION__MAX_MESSAGE_RATE="100",
             SPEECHMQ_SESSION__RATE_BURST="0.1",
             SPEECHMQ_SESSION__PREFETCH="300",
         ),
