@@ -13,6 +13,8 @@ REFUSAL = 10
 """Messages that a refused one counts as: its copy is confirmed by the broker, and it is told."""
 
 SHORTEST_WAIT = 0.001
+"""Seconds. A stream that is overdrawn by less is not slowed, so it may be this much ahead of its
+share. The bucket stays overdrawn meanwhile, so the excess does not add up."""
 
 
 class Bucket:
@@ -30,10 +32,10 @@ class Bucket:
         self._level -= amount
 
     def wait(self, now: float) -> float:
-        """Seconds until nothing is overdrawn; none for what is only rounding, or the time that is
-        waited for would not be later than now."""
+        """Seconds until nothing is overdrawn; 0 below ``SHORTEST_WAIT``."""
         self._fill(now)
         wait = -self._level / self._rate
+        # What only rounding leaves overdrawn would end at a time that is not later than now.
         return wait if wait > SHORTEST_WAIT else 0.0
 
     def _fill(self, now: float) -> None:
