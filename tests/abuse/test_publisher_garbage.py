@@ -42,7 +42,7 @@ from speechmq_schemas.commands import COMMANDS
 
 pytestmark = pytest.mark.timeout(180)
 SOON = {"SPEECHMQ_SESSION__EARLY_WAIT": "1"}
-# A start that is given up behind 100 MiB of audio would be buried twice: the deadline is a third.
+# A start given up after 100 MiB of audio would be dead-lettered twice: a deadline is a third.
 PATIENT = {"SPEECHMQ_SESSION__EARLY_WAIT": "150"}
 FEW = {"SPEECHMQ_WORKER__EARLY_PREFETCH": "100", "SPEECHMQ_SESSION__PREFETCH": "100"}
 RANDOM = random.Random(7)
@@ -254,7 +254,9 @@ async def forged(speaker: Speaker, message: AmqpMessage) -> None:
     await speaker.publish(replace(message, message_id="the-same"))
 
 
-async def test_thousand_unknown_streams_are_buried_while_others_run(namespace: Namespace) -> None:
+async def test_thousand_unknown_streams_are_dead_lettered_while_others_run(
+    namespace: Namespace,
+) -> None:
     async with scene(namespace, **SOON) as (worker, speaker), within_memory(worker, 100):
         async with bystanders(speaker, "one", "two"):
             for number in range(1000):

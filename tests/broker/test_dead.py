@@ -16,7 +16,7 @@ from aiormq.abc import AbstractChannel
 from tests.support.broker import Namespace
 from tests.support.command_line import Finished, run_speechmq, speechmq
 
-from speechmq.broker.dead_letters import Letter, bury
+from speechmq.broker.dead_letters import RejectedMessage, dead_letter
 from speechmq.broker.topology import declare, shared
 from speechmq.commandline.connection import connected
 from speechmq.commandline.dead_queue import drop_letters, held_letters, read_letters
@@ -37,9 +37,11 @@ class Morgue:
     channel: AbstractChannel
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    async def bury(self, *letters: Letter, code: str = "missing_seq") -> None:
+    async def dead_letter(self, *letters: RejectedMessage, code: str = "missing_seq") -> None:
         for letter in letters:
-            await bury(self.channel, NAMES.dead, letter, code=code, reason=f"so it is {code}")
+            await dead_letter(
+                self.channel, NAMES.dead, letter, code=code, reason=f"so it is {code}"
+            )
 
     async def take_streams(self, stream_id: str, **arguments: Any) -> str:
         queue = NAMES.stream(stream_id)
@@ -64,14 +66,14 @@ async def morgue(namespace: Namespace) -> AsyncIterator[Morgue]:
     await connection.close()
 
 
-def chunk(body: bytes = AUDIO, *, stream: str = "one", **headers: Any) -> Letter:
-    return Letter(
+def chunk(body: bytes = AUDIO, *, stream: str = "one", **headers: Any) -> RejectedMessage:
+    return RejectedMessage(
         NAMES.stream(stream), body, "AudioChunk", headers, "application/octet-stream", stream
     )
 
 
-def start(body: bytes = b'{"stream_id": "two"}') -> Letter:
-    return Letter(NAMES.start, body, "StartStream", {}, "application/json")
+def start(body: bytes = b'{"stream_id": "two"}') -> RejectedMessage:
+    return RejectedMessage(NAMES.start, body, "StartStream", {}, "application/json")
 
 
 async def dead(url: str, *words: str) -> Finished:
@@ -79,7 +81,7 @@ async def dead(url: str, *words: str) -> Finished:
 
 
 async def test_list_shows_every_letter_and_takes_none(morgue: Morgue) -> None:
-    await morgue.bury(chunk(b"a", seq=1), chunk(b"bc"), start())
+    await morgue.dead_letter(chunk(b"a", seq=1), chunk(b"bc"), start())
     lists = [await dead(morgue.url, "list") for _ in range(2)]
     # Ages are figures of the clock; everything else is the same each time.
     rows, again = [[re.split(r" {2,}", line) for line in one.out.splitlines()] for one in lists]
@@ -96,7 +98,7 @@ async def test_list_shows_every_letter_and_takes_none(morgue: Morgue) -> None:
 
 
 async def test_list_is_bounded_and_says_so(morgue: Morgue) -> None:
-    await morgue.bury(*(chunk(bytes([n])) for n in range(5)))
+    await morgue.dead_letter(*(chunk(bytes([n])) for n in range(5)))
     done = await dead(morgue.url, "list", "--limit", "2", "--json")
     assert [json.loads(line)["number"] for line in done.out.splitlines()] == [1, 2]
     assert done.err == "speechmq: 3 dead letters more behind these: see --limit\n"
@@ -104,8 +106,8 @@ async def test_list_is_bounded_and_says_so(morgue: Morgue) -> None:
 
 
 async def test_list_by_code_prints_json(morgue: Morgue) -> None:
-    await morgue.bury(chunk())
-    await morgue.bury(start(), code="bad_json")
+    await morgue.dead_letter(chunk())
+    await morgue.dead_letter(start(), code="bad_json")
     done = await dead(morgue.url, "list", "--code", "bad_json", "--json")
     row = json.loads(done.out)
     assert row == {
@@ -128,7 +130,7 @@ async def test_list_of_an_empty_queue_is_empty(morgue: Morgue) -> None:
 
 
 async def test_show_prints_headers_and_a_hexdump(morgue: Morgue) -> None:
-    await morgue.bury(start(), chunk(seq="five", note="\x1b[31m"))
+    await morgue.dead_letter(start(), chunk(seq="five", note="\x1b[31m"))
     done = await dead(morgue.url, "show", "2")
     lines = done.out.splitlines()
     assert re.fullmatch(r"age {11}\d+ s", lines[3])
@@ -151,7 +153,7 @@ async def test_show_prints_headers_and_a_hexdump(morgue: Morgue) -> None:
 
 async def test_replay_sends_a_letter_where_it_was_meant_to_go(morgue: Morgue) -> None:
     queue = await morgue.take_streams("one")
-    await morgue.bury(start(), chunk(seq=7, traceparent="00-1"), chunk(b"later"))
+    await morgue.dead_letter(start(), chunk(seq=7, traceparent="00-1"), chunk(b"later"))
     done = await dead(morgue.url, "replay", "2")
     assert (done.code, done.err) == (0, "speechmq: 1 dead letter replayed\n")
     message = await morgue.channel.basic_get(queue, no_ack=True)
@@ -166,7 +168,7 @@ async def test_replay_sends_a_letter_where_it_was_meant_to_go(morgue: Morgue) ->
 
 
 async def test_replay_of_a_start_goes_to_admission(morgue: Morgue) -> None:
-    await morgue.bury(start())
+    await morgue.dead_letter(start())
     await dead(morgue.url, "replay", "1")
     assert await morgue.bodies(NAMES.start) == [start().body]
     assert await morgue.bodies(NAMES.dead) == []
@@ -177,7 +179,7 @@ async def test_replay_of_all_keeps_the_order_and_what_it_was_not_asked_for(
 ) -> None:
     queue = await morgue.take_streams("one")
     for n in range(6):
-        await morgue.bury(chunk(bytes([n])), code="even" if n % 2 == 0 else "odd")
+        await morgue.dead_letter(chunk(bytes([n])), code="even" if n % 2 == 0 else "odd")
     done = await dead(morgue.url, "replay", "--all", "--code", "odd")
     assert (done.code, done.err) == (0, "speechmq: 3 dead letters replayed\n")
     assert await morgue.bodies(queue) == [b"\1", b"\3", b"\5"]
@@ -186,9 +188,9 @@ async def test_replay_of_all_keeps_the_order_and_what_it_was_not_asked_for(
 
 async def test_replay_leaves_what_does_not_tell_where_it_was_meant_to_go(morgue: Morgue) -> None:
     queue = await morgue.take_streams("one")
-    early = Letter(NAMES.early, AUDIO, "AudioChunk", {"seq": 1}, None, "one")
-    claim = Letter(NAMES.claims, b"{}", "StartStream", {})
-    await morgue.bury(early, claim, chunk(b"fine"))
+    early = RejectedMessage(NAMES.early, AUDIO, "AudioChunk", {"seq": 1}, None, "one")
+    claim = RejectedMessage(NAMES.claims, b"{}", "StartStream", {})
+    await morgue.dead_letter(early, claim, chunk(b"fine"))
     done = await dead(morgue.url, "replay", "--all")
     assert done.code == 1
     assert done.err.splitlines() == [
@@ -206,7 +208,7 @@ async def test_replay_leaves_what_does_not_tell_where_it_was_meant_to_go(morgue:
 
 async def test_replay_leaves_a_letter_that_its_queue_refuses(morgue: Morgue) -> None:
     await morgue.take_streams("one", **{"x-max-length-bytes": 0, "x-overflow": "reject-publish"})
-    await morgue.bury(chunk())
+    await morgue.dead_letter(chunk())
     done = await dead(morgue.url, "replay", "1")
     assert (done.code, done.err.splitlines()[-1]) == (1, "speechmq: 0 dead letters replayed")
     assert "RabbitMQ refused AudioChunk" in done.err
@@ -215,7 +217,7 @@ async def test_replay_leaves_a_letter_that_its_queue_refuses(morgue: Morgue) -> 
 
 async def test_replay_cancelled_half_way_loses_nothing(morgue: Morgue) -> None:
     queue = await morgue.take_streams("one")
-    await morgue.bury(*(chunk(bytes([n])) for n in range(4)))
+    await morgue.dead_letter(*(chunk(bytes([n])) for n in range(4)))
 
     def choose(letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
         return [*letters[:2], DeadLetter(9, "", {}, b"")]  # there is no ninth
@@ -228,7 +230,7 @@ async def test_replay_cancelled_half_way_loses_nothing(morgue: Morgue) -> None:
 
 
 async def test_drop_asks_and_drops_what_was_shown(morgue: Morgue) -> None:
-    await morgue.bury(chunk(b"a"), chunk(b"b"), chunk(b"c"))
+    await morgue.dead_letter(chunk(b"a"), chunk(b"b"), chunk(b"c"))
     listed = await dead(morgue.url, "list", "--json")
     second = json.loads(listed.out.splitlines()[1])["id"]
     refused = await answered(morgue.url, b"n\n", "drop", second)
@@ -253,14 +255,14 @@ async def answered(url: str, answer: bytes, *words: str) -> Finished:
 
 
 async def test_drop_of_all_does_not_ask_when_told_so(morgue: Morgue) -> None:
-    await morgue.bury(chunk(b"a"), chunk(b"a"), start())
+    await morgue.dead_letter(chunk(b"a"), chunk(b"a"), start())
     done = await dead(morgue.url, "drop", "--all", "--yes")
     assert (done.code, done.out, done.err) == (0, "", "speechmq: 3 dead letters dropped\n")
     assert await morgue.bodies(NAMES.dead) == []
 
 
 async def test_drop_knows_letters_by_what_they_are_when_others_have_left(morgue: Morgue) -> None:
-    await morgue.bury(chunk(b"a"), chunk(b"b"), chunk(b"c"))
+    await morgue.dead_letter(chunk(b"a"), chunk(b"b"), chunk(b"c"))
     async with connected(morgue.url, "test") as connection:
         found = await read_letters(connection, NAMES, 100)
         await morgue.channel.basic_get(NAMES.dead, no_ack=True)  # somebody was faster
@@ -269,7 +271,7 @@ async def test_drop_knows_letters_by_what_they_are_when_others_have_left(morgue:
 
 
 async def test_letters_that_another_holds_are_not_seen_and_not_lost(morgue: Morgue) -> None:
-    await morgue.bury(chunk(b"a"), chunk(b"b"))
+    await morgue.dead_letter(chunk(b"a"), chunk(b"b"))
     async with (
         connected(morgue.url, "one") as first,
         connected(morgue.url, "two") as second,
@@ -283,7 +285,7 @@ async def test_letters_that_another_holds_are_not_seen_and_not_lost(morgue: Morg
 
 
 async def test_letters_return_when_their_reader_loses_its_connection(morgue: Morgue) -> None:
-    await morgue.bury(*(chunk(bytes([n])) for n in range(3)))
+    await morgue.dead_letter(*(chunk(bytes([n])) for n in range(3)))
     with pytest.raises(BrokerError):
         await _read_and_lose_the_connection(morgue.url)
     async with connected(morgue.url, "test") as connection:
@@ -325,7 +327,7 @@ async def test_letter_that_somebody_else_left_is_read_like_others(morgue: Morgue
 
 
 async def test_dead_refuses_what_it_cannot_do(morgue: Morgue) -> None:
-    await morgue.bury(chunk())
+    await morgue.dead_letter(chunk())
     nobody = await dead(morgue.url, "show", "7")
     nothing = await dead(morgue.url, "drop", "--yes")
     both = await dead(morgue.url, "replay", "1", "--all")
@@ -343,14 +345,14 @@ async def test_reader_leaves_more_letters_than_the_broker_keeps_in_order_in_thei
     """RabbitMQ gives back more than 32 in any order: those that a closed channel held, and those
     that a channel rejects faster than the queue takes them."""
     bodies = [n.to_bytes(2) for n in range(500)]
-    await morgue.bury(*map(chunk, bodies))
+    await morgue.dead_letter(*map(chunk, bodies))
     async with speechmq("dead", "list", "--limit", "400", "--url", morgue.url) as command:
         await command.finish()
     assert await morgue.bodies(NAMES.dead) == bodies
 
 
 async def test_interrupted_reader_leaves_everything_in_its_place(morgue: Morgue) -> None:
-    await morgue.bury(*(chunk(bytes([n])) for n in range(50)))
+    await morgue.dead_letter(*(chunk(bytes([n])) for n in range(50)))
     async with speechmq("dead", "list", "--url", morgue.url) as command:
         command.interrupt()
         await command.finish()
@@ -358,7 +360,7 @@ async def test_interrupted_reader_leaves_everything_in_its_place(morgue: Morgue)
 
 
 async def test_select_error_gives_letters_back(morgue: Morgue) -> None:
-    await morgue.bury(chunk())
+    await morgue.dead_letter(chunk())
 
     def choose(_: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
         raise RequestError("none of these")

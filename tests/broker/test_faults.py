@@ -482,9 +482,11 @@ async def test_claim_that_no_queue_takes_is_not_thought_safe(namespace: Namespac
 
 async def test_dead_letter_that_no_queue_takes_is_not_thought_safe(namespace: Namespace) -> None:
     async with open_plane(broker_settings(namespace)) as plane:
-        letter = dead_letters.Letter("q", b"", "x", {})
+        letter = dead_letters.RejectedMessage("q", b"", "x", {})
         with pytest.raises(BrokerError):
-            await dead_letters.bury(await plane.channel(), NAMES.dead, letter, code="c", reason="r")
+            await dead_letters.dead_letter(
+                await plane.channel(), NAMES.dead, letter, code="c", reason="r"
+            )
 
 
 # -- admission -------------------------------------------------------------------------------------
@@ -496,7 +498,7 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
     """The refused start looks for the stream, the valid one is admitted, and StreamFailed lands
     in the state of a stream that has just begun: its owner thinks that it is over."""
     settings = broker_settings(namespace)
-    bury = dead_letters.bury
+    dead_letter = dead_letters.dead_letter
 
     async with (
         serve("ledger") as upstream,
@@ -508,11 +510,11 @@ async def test_refusal_that_races_a_valid_start_does_not_end_its_stream(
         seats = seats_of(plane, Settings(broker=settings), clock=time.monotonic)
         admission = Admission(plane, Settings(broker=settings), check=repr, seats=seats)
 
-        async def slow_bury(*where: Any, **what: Any) -> None:
+        async def slow_dead_letter(*where: Any, **what: Any) -> None:
             await admission.admit(from_command("one", start_of("one")), False)
-            await bury(*where, **what)
+            await dead_letter(*where, **what)
 
-        monkeypatch.setattr(admission_module, "bury", slow_bury)
+        monkeypatch.setattr(admission_module, "dead_letter", slow_dead_letter)
         invalid = AmqpMessage("start", "StartStream", b'{"stream_id":"one"}')
         # No claim may be taken before the refusal is out: hold them back.
         held: list[tuple[Any, ...]] = []

@@ -17,7 +17,7 @@ from tests.support.relay import relaying
 from tests.support.speaker import Speaker, said, speaking
 
 from speechmq.broker.amqp.plane import open_plane
-from speechmq.broker.stream.ownership import disown, own
+from speechmq.broker.stream.ownership import acquire, release
 from speechmq.errors import BrokerError, StreamOwned
 from speechmq.settings import BrokerSettings
 from speechmq.telemetry.trace_context import context_of
@@ -82,7 +82,9 @@ async def test_stream_is_owned_by_exactly_one_of_two_that_want_it_at_once(
         for number in range(50):
             stream_id = f"s{number}"
             got = await asyncio.gather(
-                own(one, NAMES, stream_id), own(other, NAMES, stream_id), return_exceptions=True
+                acquire(one, NAMES, stream_id),
+                acquire(other, NAMES, stream_id),
+                return_exceptions=True,
             )
             assert Counter(map(type, got)) == {type(None): 1, StreamOwned: 1}
 
@@ -92,11 +94,11 @@ async def test_stream_is_free_for_another_once_it_was_disowned(namespace: Namesp
         open_plane(settings(namespace.url)) as one,
         open_plane(settings(namespace.url)) as other,
     ):
-        await own(one, NAMES, "s")
+        await acquire(one, NAMES, "s")
         with pytest.raises(StreamOwned):
-            await own(other, NAMES, "s")
-        await disown(one, NAMES, "s")
-        await own(other, NAMES, "s")
+            await acquire(other, NAMES, "s")
+        await release(one, NAMES, "s")
+        await acquire(other, NAMES, "s")
 
 
 async def test_stream_is_free_when_its_owners_connection_breaks_and_all_it_published_is_there(
@@ -110,14 +112,14 @@ async def test_stream_is_free_when_its_owners_connection_breaks_and_all_it_publi
             queue = f"q{number}"
             await channel.queue_declare(queue)
             one = await later.enter_async_context(open_plane(settings(relay.url)))
-            await own(one, NAMES, "s")
+            await acquire(one, NAMES, "s")
             busy = asyncio.create_task(publish_for_ever(one, queue))
             await until_published(channel, queue)
             relay.cut()
             await until_owned(other)
             await channel.basic_publish(b"behind", routing_key=queue)
             assert await last_message(channel, queue) == b"behind"
-            await disown(other, NAMES, "s")
+            await release(other, NAMES, "s")
             with pytest.raises(Exception, match=r".*"):  # whatever the client makes of the loss
                 await busy
 
@@ -140,7 +142,7 @@ async def until_owned(plane: Any) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
-                await own(plane, NAMES, "s")
+                await acquire(plane, NAMES, "s")
             except StreamOwned:
                 continue
             return
@@ -205,11 +207,11 @@ async def test_id_that_is_used_again_while_its_worker_clears_up_behind_the_last_
 ) -> None:
     may_leave = asyncio.Event()
 
-    async def disown_late(*about: Any) -> None:
+    async def release_late(*about: Any) -> None:
         await may_leave.wait()
-        await disown(*about)
+        await release(*about)
 
-    monkeypatch.setattr("speechmq.worker.tenure.disown", disown_late)
+    monkeypatch.setattr("speechmq.worker.owner.release", release_late)
     async with (
         stage(namespace) as (upstream, hand, speaker),
         running_manager(namespace.url, upstream.url) as worker,
@@ -252,8 +254,8 @@ async def owner_and_other(
     """Of two managers that both have a claim: who runs the stream, and who waits."""
 
     def runs(manager: RunningManager) -> bool:
-        tenure = manager.manager._tenures.get(stream_id)
-        return tenure is not None and tenure._runner is not None
+        owner = manager.manager._owners.get(stream_id)
+        return owner is not None and owner._runner is not None
 
     await until(lambda: len(one.streams) == len(other.streams) == 1)
     await until(lambda: runs(one) or runs(other))
@@ -302,7 +304,7 @@ async def test_state_is_not_touched_by_one_who_is_not_the_owner(namespace: Names
         by_hand(namespace.url) as hand,
         open_plane(settings(namespace.url)) as stranger,
     ):
-        await own(stranger, NAMES, "s")
+        await acquire(stranger, NAMES, "s")
         queues = await hand.admit("s")
         async with running_manager(
             namespace.url, upstream.url, broker={"heartbeat": 10}
@@ -323,7 +325,7 @@ async def test_new_claim_whose_stream_keeps_another_owner_is_dropped(namespace: 
         open_plane(settings(namespace.url)) as stranger,
         running_manager(namespace.url, upstream.url),
     ):
-        await own(stranger, NAMES, "s")
+        await acquire(stranger, NAMES, "s")
         await hand.admit("s")
         await namespace.wait_for_queues(
             lambda queues: (queues[NAMES.claims].ready, queues[NAMES.claims].unacked) == (0, 0)
@@ -333,12 +335,12 @@ async def test_new_claim_whose_stream_keeps_another_owner_is_dropped(namespace: 
 async def test_claim_that_had_an_owner_before_is_never_dropped_for_another_owner(
     namespace: Namespace,
 ) -> None:
-    """The other may be a ghost that the broker has not buried yet."""
+    """The other may be a ghost that the broker has not removed yet."""
     async with (
         stage(namespace) as (upstream, hand, speaker),
         open_plane(settings(namespace.url)) as ghost,
     ):
-        await own(ghost, NAMES, "s")
+        await acquire(ghost, NAMES, "s")
         await hand.admit("s")
         claim = await hand.channel.basic_get(NAMES.claims)
         await hand.channel.basic_reject(claim.delivery_tag or 0, requeue=True)
@@ -346,11 +348,11 @@ async def test_claim_that_had_an_owner_before_is_never_dropped_for_another_owner
             tried: set[int] = set()
 
             def tried_twice() -> bool:
-                tried.update(id(tenure) for tenure in manager.manager._tenures.values())
+                tried.update(id(owner) for owner in manager.manager._owners.values())
                 return len(tried) > 1
 
             await until(tried_twice)
-            await disown(ghost, NAMES, "s")
+            await release(ghost, NAMES, "s")
             await speaker.say("s", NUMBERS)
             await speaker.ears.until_over("s")
             await namespace.wait_for_queues(is_settled)
@@ -368,7 +370,7 @@ async def test_stop_while_a_claim_waits_for_its_stream_leaves_the_claim(
         by_hand(namespace.url) as hand,
         open_plane(settings(namespace.url)) as stranger,
     ):
-        await own(stranger, NAMES, "s")
+        await acquire(stranger, NAMES, "s")
         await hand.admit("s")
         async with running_manager(namespace.url, upstream.url) as manager:
             await until(lambda: manager.streams == ["s"])
@@ -393,7 +395,7 @@ async def test_claim_that_returns_at_once_to_the_worker_that_gave_it_back_is_ser
                     len(ears.of("s", "StreamStarted", "StreamResumed")) == count
                 )
             )
-            runner = manager.manager._tenures["s"]._runner
+            runner = manager.manager._owners["s"]._runner
             assert runner is not None
             await runner._queue.channel.basic_ack(4711)
             await until(lambda runner=runner: current(manager, "s") is not runner)  # type: ignore[misc]
@@ -404,8 +406,8 @@ async def test_claim_that_returns_at_once_to_the_worker_that_gave_it_back_is_ser
 
 
 def current(manager: RunningManager, stream_id: str) -> object:
-    tenure = manager.manager._tenures.get(stream_id)
-    return tenure._runner if tenure is not None else None
+    owner = manager.manager._owners.get(stream_id)
+    return owner._runner if owner is not None else None
 
 
 def running(manager: RunningManager, stream_id: str) -> bool:
@@ -473,7 +475,7 @@ async def test_lock_that_cannot_be_let_go_ends_the_connection_that_holds_it(
         await hand.admit("s")
         async with running_manager(namespace.url, upstream.url) as manager:
             await until(lambda: running(manager, "s"))
-            monkeypatch.setattr("speechmq.worker.tenure.disown", no_answer)
+            monkeypatch.setattr("speechmq.worker.owner.release", no_answer)
             await manager.manager.drain("enough")
             await asyncio.wait([manager.task], timeout=10)
             with pytest.raises(ExceptionGroup):

@@ -259,8 +259,8 @@ async def say_until_known(on: Scene, manager: RunningManager) -> None:
     await on.speaker.say_audio("s", audio, speed=2.0, finish=False)
 
     def knows_both() -> bool:
-        tenure = manager.manager._tenures.get("s")
-        runner = tenure._runner if tenure is not None else None
+        owner = manager.manager._owners.get("s")
+        runner = owner._runner if owner is not None else None
         return runner is not None and len(runner.stream._succession._voices.known) == 2
 
     await until(knows_both)

@@ -168,10 +168,10 @@ async def test_stream_that_is_given_up_while_it_is_bound_costs_no_other_stream_i
         unused: Any = None
         desk = await StatusDesk.open(plane, unused, Names(), "me")
         for number in range(20):
-            attending = asyncio.create_task(desk.attend(f"s{number}", ownership))
+            attending = asyncio.create_task(desk.register(f"s{number}", ownership))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             attending.cancel()
             await asyncio.wait([attending])
-        await desk.attend("last", ownership)
+        await desk.register("last", ownership)
         assert not plane.is_lost

@@ -103,7 +103,7 @@ class RunningManager:
 
     @property
     def streams(self) -> list[str]:
-        return list(self.manager._tenures)
+        return list(self.manager._owners)
 
 
 def manager_on(plane: DataPlane, claims: Claims, upstream: Upstream, settings: Settings) -> Manager:

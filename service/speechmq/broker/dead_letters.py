@@ -17,7 +17,7 @@ from speechmq_schemas.dead_letters import CODE, CUT, DROPPED, HEADERS, QUEUE, RE
 
 from .amqp.error_map import translated
 
-BURIED: Counter[str] = Counter()
+DEAD_LETTERED: Counter[str] = Counter()
 """Copies that this process has made, by code."""
 # Properties must fit one frame, of 128 KiB; beyond this the copy does without the headers.
 MAX_HEADERS = 100_000
@@ -37,7 +37,7 @@ def is_cut(message: DeliveredMessage) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class RejectedMessage:
     """A refused message, and where it lay.
 
     ``routing_key`` is set where the queue does not tell by which it had come. ``size`` is that of a
@@ -54,7 +54,7 @@ class Letter:
     size: int = 0
 
     @classmethod
-    def of_delivery(cls, queue: str, message: DeliveredMessage) -> Letter:
+    def of_delivery(cls, queue: str, message: DeliveredMessage) -> RejectedMessage:
         found = message.header.properties
         return cls(
             queue,
@@ -67,7 +67,7 @@ class Letter:
         )
 
     @classmethod
-    def of_message(cls, queue: str, message: AmqpMessage) -> Letter:
+    def of_message(cls, queue: str, message: AmqpMessage) -> RejectedMessage:
         return cls(
             queue,
             message.body,
@@ -79,36 +79,36 @@ class Letter:
         )
 
 
-async def bury(
-    channel: AbstractChannel, dead: str, letter: Letter, *, code: str, reason: str
+async def dead_letter(
+    channel: AbstractChannel, dead: str, rejected: RejectedMessage, *, code: str, reason: str
 ) -> None:
     """Returns when the broker has confirmed the copy; only then may the original be settled."""
-    body, size = _kept(letter)
+    body, size = _kept(rejected)
     why: dict[str, Any] = {
         CODE: code,
         REASON: reason[:MAX_REASON],
-        QUEUE: letter.queue,
-        **({ROUTING_KEY: letter.routing_key} if letter.routing_key else {}),
+        QUEUE: rejected.queue,
+        **({ROUTING_KEY: rejected.routing_key} if rejected.routing_key else {}),
         **({CUT: size} if size else {}),
     }
     copy = spec.Basic.Properties(
-        content_type=letter.content_type,
-        message_type=letter.type,
-        correlation_id=letter.correlation_id,
-        headers=why | kept_headers(letter.headers),
+        content_type=rejected.content_type,
+        message_type=rejected.type,
+        correlation_id=rejected.correlation_id,
+        headers=why | kept_headers(rejected.headers),
         timestamp=datetime.now(UTC),
         delivery_mode=2,
     )
-    with translated(f"dead-lettering a message of {letter.queue}"):
+    with translated(f"dead-lettering a message of {rejected.queue}"):
         await channel.basic_publish(body, routing_key=dead, properties=copy, mandatory=True)
-    BURIED[code] += 1
+    DEAD_LETTERED[code] += 1
 
 
-def _kept(letter: Letter) -> tuple[bytes, int]:
+def _kept(rejected: RejectedMessage) -> tuple[bytes, int]:
     """What the copy has of the body and, where that is not all of it, how many bytes there were."""
-    if len(letter.body) > MAX_BODY:
-        return letter.body[:BEGINNING], len(letter.body)
-    return letter.body, letter.size
+    if len(rejected.body) > MAX_BODY:
+        return rejected.body[:BEGINNING], len(rejected.body)
+    return rejected.body, rejected.size
 
 
 def kept_headers(headers: Mapping[str, Any]) -> dict[str, Any]:

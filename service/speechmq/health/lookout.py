@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ..broker.dead_letters import BURIED
+from ..broker.dead_letters import DEAD_LETTERED
 from ..settings import Settings
 from ..tasks import task_group
 from ..telemetry.loop_lag import EVERY, LoopLag
@@ -111,5 +111,5 @@ class Lookout:
             waiting=self.observer.waiting,
             quotas={name: (one.usage, one.quota) for name, one in self.accounts.items()},
             is_ready=self.readiness.verdict.is_ready,
-            dead_letters=dict(BURIED),
+            dead_letters=dict(DEAD_LETTERED),
         )

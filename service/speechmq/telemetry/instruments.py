@@ -191,7 +191,7 @@ class Instruments:
         )
         self._meter.create_observable_counter(
             "speechmq.dead_letters",
-            [self._buried],
+            [self._dead_lettered],
             "{message}",
             "Messages that could not be used, by code",
         )
@@ -208,7 +208,7 @@ class Instruments:
         known = self._codes["failure"].bounded(code) if code else ""
         self._outcomes.add(1, {"outcome": outcome, "code": known})
 
-    def _buried(self, _options: CallbackOptions) -> Iterable[Observation]:
+    def _dead_lettered(self, _options: CallbackOptions) -> Iterable[Observation]:
         counts: dict[str, int] = {}
         for code, count in self._read().dead_letters.items():
             known = self._codes["letter"].bounded(code)

@@ -1,6 +1,6 @@
 """What the shells tell of a worker and its streams, and who hears it: the one seam of telemetry.
 
-A shell calls an observer for what happens seldom: an output of the core, a confirm, a verdict.
+A shell calls an observer for what happens seldom: an output of the core, a confirm, a outcome.
 Never for a chunk: what is counted of those is read from the core's own numbers, when asked for.
 """
 
@@ -71,7 +71,7 @@ class Guard:
 
 
 class StreamObserver:
-    """One tenure of one stream: ``claimed``, then ``began``, then whatever happens, then ``over``.
+    """One ownership of a stream: ``claimed``, then ``began``, then whatever happens, then ``over``.
 
     One that is not given to anybody by an ``Observer`` keeps quiet.
     """

@@ -1,4 +1,4 @@
-"""One tenure of a stream as spans: sessions begin, utterances are heard, finals are sent.
+"""One ownership of a stream as spans: sessions begin, utterances are heard, finals are sent.
 
 All of them belong to the trace whose context the claim carries, so that another owner goes on in
 it. No span is longer than an utterance or the start of a session; none is made for a chunk.
@@ -80,7 +80,7 @@ class StreamTrace:
     # -- sessions --------------------------------------------------------------------------------
 
     def _start_session(self, region: int) -> None:
-        """The first one of a tenure began when the claim came."""
+        """The first one of an ownership began when the claim came."""
         self._fail_start("superseded")
         claims = self._tracing.names.claims
         is_claimed = self._claimed_at is not None

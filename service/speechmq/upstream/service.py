@@ -158,13 +158,13 @@ class Access:
         temporary key does."""
         account = self.credential.account
         account.enter()
-        seat: Seat | None = None
+        connected: AccountedConnection | None = None
         try:
             async with self._opened(self.urls[region]) as connection:
-                seat = Seat(connection.socket, account)
-                yield seat
+                connected = AccountedConnection(connection.socket, account)
+                yield connected
         finally:
-            account.leave(began=seat is not None and seat.is_taken)
+            account.leave(began=connected is not None and connected.is_taken)
 
     @asynccontextmanager
     async def _opened(self, url: str) -> AsyncIterator[Connection]:
@@ -190,7 +190,7 @@ class Access:
 
 
 @dataclass(slots=True)
-class Seat(Connection):
+class AccountedConnection(Connection):
     """A connection that tells the account what its session says of it."""
 
     account: Account

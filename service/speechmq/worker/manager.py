@@ -1,6 +1,6 @@
 """The registry of sessions: takes claims, runs each stream, settles its claim, drains.
 
-What a claim goes through before its verdict is the tenure's.
+What a claim goes through before its outcome is the owner's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..settings import Settings
 from ..telemetry.logs import describe, get_logger
 from ..telemetry.observer import Observer
 from ..upstream.service import Upstream
-from .tenure import Surroundings, Tenure
-from .verdicts import Buried, Returned, Settled, Verdict
+from .claim_outcome import Acked, ClaimOutcome, DeadLettered, Requeued
+from .owner import StreamOwner, Surroundings
 
 log = get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Manager:
             jitter=jitter,
             observer=self._observer,
         )
-        self._tenures: dict[str, Tenure] = {}
+        self._owners: dict[str, StreamOwner] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._draining: str | None = None
         self._stopped = asyncio.Event()
@@ -126,8 +126,8 @@ class Manager:
         """Hands every stream to another worker. Returns when all have been let go."""
         self._draining = reason
         await self._claims.stop()
-        for tenure in self._tenures.values():
-            tenure.drain(reason)
+        for owner in self._owners.values():
+            owner.drain(reason)
         await self._idle.wait()
 
     def stop(self) -> None:
@@ -141,12 +141,12 @@ class Manager:
         try:
             start = claim.start()
         except ContractError as error:
-            await self._settle(claim, Buried(error.code, error.reason))
+            await self._settle(claim, DeadLettered(error.code, error.reason))
             return
         await self._wait_for_last(start.stream_id)
         if self._draining is not None:
             await self._claims.give_back(claim)
-        elif start.stream_id in self._tenures:
+        elif start.stream_id in self._owners:
             log.warning("second_claim_dropped", stream_id=start.stream_id)
             await self._claims.settle(claim)
         else:
@@ -154,34 +154,34 @@ class Manager:
 
     async def _wait_for_last(self, stream_id: str) -> None:
         """An id may be used again while this worker still clears up behind its last stream."""
-        tenure = self._tenures.get(stream_id)
-        if tenure is not None and tenure.is_last:
-            await tenure.left.wait()
+        owner = self._owners.get(stream_id)
+        if owner is not None and owner.is_last:
+            await owner.left.wait()
 
-    async def _hold(self, claim: Claim, start: StartStream) -> Verdict:
+    async def _hold(self, claim: Claim, start: StartStream) -> ClaimOutcome:
         """Nothing is held any more on return: a claim that is given back may come again at once."""
-        tenure = self._tenures[start.stream_id] = Tenure(claim, start, self._surroundings)
+        owner = self._owners[start.stream_id] = StreamOwner(claim, start, self._surroundings)
         try:
-            return await tenure.serve()
+            return await owner.serve()
         finally:
-            del self._tenures[start.stream_id]
-            tenure.left.set()
-            self._observer.over(tenure.observer)
+            del self._owners[start.stream_id]
+            owner.left.set()
+            self._observer.over(owner.observer)
 
-    async def _settle(self, claim: Claim, verdict: Verdict) -> None:
-        match verdict:
-            case Settled():
+    async def _settle(self, claim: Claim, outcome: ClaimOutcome) -> None:
+        match outcome:
+            case Acked():
                 await self._claims.settle(claim)
-            case Returned(after):
+            case Requeued(after):
                 await asyncio.sleep(after)
                 await self._claims.give_back(claim)
-            case Buried(code, reason):
-                await self._bury(claim, code, reason)
+            case DeadLettered(code, reason):
+                await self._dead_letter(claim, code, reason)
 
-    async def _bury(self, claim: Claim, code: str, reason: str) -> None:
+    async def _dead_letter(self, claim: Claim, code: str, reason: str) -> None:
         """Where the dead letters take nothing now, the claim waits: no stream is to suffer."""
         try:
-            await self._claims.bury(claim, code, reason)
+            await self._claims.dead_letter(claim, code, reason)
         except MessageRefused as error:
             log.warning("claim_given_back", **describe(error))
             await asyncio.sleep(DEAD_LETTER_PAUSE)

@@ -57,7 +57,7 @@ from ..speechmatics.messages import (
 from ..tasks import task_group
 from ..telemetry.observer import StreamObserver
 from ..upstream.service import Access
-from .link import Link
+from .upstream_link import UpstreamLink
 from .wording import command_message, start_message
 
 BrokerWork = Publish | SaveCheckpoint | SaveMemo | DeadLetter
@@ -92,7 +92,7 @@ class Runner:
         self._observer = observer or StreamObserver()
         self._say_audio: Callable[[bytes], None] = self._say
         # With the link that an input comes from, or nothing for the broker and the clock.
-        self._inbox: deque[tuple[Link | None, Input]] = deque()
+        self._inbox: deque[tuple[UpstreamLink | None, Input]] = deque()
         self._is_busy = True  # until the stream is open
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
@@ -100,8 +100,8 @@ class Runner:
         self._is_writing = False
         self._broker_has_room = asyncio.Event()
         self._broker_has_room.set()
-        self._link: Link | None = None
-        self._standby: Link | None = None
+        self._link: UpstreamLink | None = None
+        self._standby: UpstreamLink | None = None
         self._standby_config: Mapping[str, Any] = {}
         self._over: asyncio.Future[Outcome]
 
@@ -140,7 +140,7 @@ class Runner:
     def _deliver(self, received: Input) -> None:
         self._deliver_from(None, received)
 
-    def _deliver_from(self, source: Link | None, received: Input) -> None:
+    def _deliver_from(self, source: UpstreamLink | None, received: Input) -> None:
         """Takes it at once, in the callback that brings it: a task to wake would cost as much as
         the core does. What an output brings about comes behind the outputs beside it."""
         self._inbox.append((source, received))
@@ -160,7 +160,7 @@ class Runner:
         finally:
             self._is_busy = False
 
-    def _take(self, source: Link | None, received: Input) -> None:
+    def _take(self, source: UpstreamLink | None, received: Input) -> None:
         """What comes from a link that has been closed is passed over."""
         if source is not None and source is self._standby:
             self._take_from_standby(source, received)
@@ -283,8 +283,8 @@ class Runner:
 
     # -- the upstream ----------------------------------------------------------------------------
 
-    def _open(self, region: int) -> Link:
-        link = Link(self._deliver_from, self._broker_has_room)
+    def _open(self, region: int) -> UpstreamLink:
+        link = UpstreamLink(self._deliver_from, self._broker_has_room)
         link.open(self._upstream.connect(region), self._tasks)
         return link
 
@@ -315,7 +315,7 @@ class Runner:
             self._standby.close()
             self._standby = None
 
-    def _take_from_standby(self, link: Link, received: Input) -> None:
+    def _take_from_standby(self, link: UpstreamLink, received: Input) -> None:
         """It introduces itself by itself, and is of interest when it is ready, or gone."""
         match received:
             case ConnectionOpened():

@@ -32,7 +32,7 @@ from ..amqp.channel import Channel
 from ..amqp.error_map import answered, translated
 from ..amqp.plane import DataPlane
 from ..announcements import announce
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 from ..topology import StreamTopology, bind, declare_queue, per_stream
 from .claims import publish_claim
 from .seats import HEADER, Seats
@@ -191,8 +191,8 @@ class Admission:
             event = StreamWarning(
                 stream_id=stream_id, code=error.code, reason=error.reason, fields=fields
             )
-        letter = Letter.of_message(self._names.start, message)
-        await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
+        rejected = RejectedMessage.of_message(self._names.start, message)
+        await dead_letter(channel, self._names.dead, rejected, code=error.code, reason=error.reason)
         await announce(channel, self._names, event, headers=passage.headers)
 
 

@@ -19,7 +19,7 @@ from ..amqp.channel import Channel
 from ..amqp.error_map import translated
 from ..amqp.identity import foreign
 from ..amqp.plane import DataPlane, close_quietly, fail_when_closed
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 from .seats import HEADER
 
 
@@ -101,10 +101,10 @@ class Claims:
         with translated("giving a claim back"):
             await self._channel.basic_reject(claim.tag, requeue=True)
 
-    async def bury(self, claim: Claim, code: str, reason: str) -> None:
+    async def dead_letter(self, claim: Claim, code: str, reason: str) -> None:
         """The claim goes to the dead letters."""
-        letter = Letter.of_delivery(self._names.claims, claim.message)
-        await bury(self._channel, self._names.dead, letter, code=code, reason=reason)
+        rejected = RejectedMessage.of_delivery(self._names.claims, claim.message)
+        await dead_letter(self._channel, self._names.dead, rejected, code=code, reason=reason)
         await self.settle(claim)
 
     async def fail_when_closed(self) -> NoReturn:

@@ -27,7 +27,7 @@ from ...telemetry.logs import describe, get_logger
 from ..amqp.error_map import translated
 from ..amqp.plane import broker_url, disconnect, fail_when_closed
 from ..amqp.side_channel import SideChannel
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 from .admission import Admission
 from .early import EarlyAudio
 from .key_requests import KeyRequests
@@ -206,10 +206,12 @@ class ControlPlane:
         except Exception as error:
             log.exception("message_unusable", queue=queue)
             # Whatever it was that could not be used, it is not among these.
-            letter = Letter(queue, message.body, "", {DROPPED: len(message.headers)})
+            rejected = RejectedMessage(queue, message.body, "", {DROPPED: len(message.headers)})
             channel = await self._side.channel()
             reason = f"the worker failed over it: {error!r}"
-            await bury(channel, self._names.dead, letter, code="internal_error", reason=reason)
+            await dead_letter(
+                channel, self._names.dead, rejected, code="internal_error", reason=reason
+            )
 
 
 def read_message(message: IncomingMessage) -> AmqpMessage:

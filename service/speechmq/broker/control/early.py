@@ -22,7 +22,7 @@ from speechmq_schemas.routing import is_stream_id
 
 from ...errors import BrokerError, MessageRefused, MessageReturned
 from ..amqp.error_map import translated
-from ..dead_letters import Letter, bury, writable
+from ..dead_letters import RejectedMessage, dead_letter, writable
 
 RETRY_EVERY = 0.1
 # Seconds for which a message is held before it goes to the end of the queue again: many messages of
@@ -90,14 +90,14 @@ class EarlyAudio:
         prefix, _, stream_id = message.routing_key.partition(".")
         if len(message.body) > self._max_bytes:
             size = f"{len(message.body)} bytes, more than the {self._max_bytes}"
-            await self._bury(message, "too_large", f"the body has {size} of one message")
+            await self._dead_letter(message, "too_large", f"the body has {size} of one message")
             return
         if prefix != "stream" or not is_stream_id(stream_id):
-            await self._bury(message, "unroutable", f"no queue for {message.routing_key!r}")
+            await self._dead_letter(message, "unroutable", f"no queue for {message.routing_key!r}")
             return
         if self._losses[self._names.stream(stream_id)] >= MOST_LOSSES:
             reason = f"RabbitMQ ends each connection that publishes to the queue of {stream_id!r}"
-            await self._bury(message, "stream_unreachable", reason)
+            await self._dead_letter(message, "stream_unreachable", reason)
             return
         lane = self._lanes.setdefault(stream_id, Lane())
         lane.users += 1
@@ -155,7 +155,7 @@ class EarlyAudio:
             if await self._look(queue) is not None:
                 raise MessageRefused(f"{queue} did not take early audio, although it exists")
             reason = f"no stream {stream_id!r} was started within {self._wait} s"
-            await self._bury(message, "unknown_stream", reason)
+            await self._dead_letter(message, "unknown_stream", reason)
             return
         properties = _properties(message)
         properties.headers = {**(properties.headers or {}), SINCE: since}
@@ -188,10 +188,12 @@ class EarlyAudio:
         del self._losses[queue]
         return is_there
 
-    async def _bury(self, message: AmqpMessage, code: str, reason: str) -> None:
+    async def _dead_letter(self, message: AmqpMessage, code: str, reason: str) -> None:
         headers = {key: value for key, value in message.headers.items() if key != SINCE}
-        letter = Letter.of_message(self._names.early, replace(message, headers=headers))
-        await bury(await self._side.channel(), self._names.dead, letter, code=code, reason=reason)
+        rejected = RejectedMessage.of_message(self._names.early, replace(message, headers=headers))
+        await dead_letter(
+            await self._side.channel(), self._names.dead, rejected, code=code, reason=reason
+        )
 
 
 async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -> bool:

@@ -20,7 +20,7 @@ from speechmq_schemas import (
 )
 
 from ...errors import KeyRefused, KeyUnavailable
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
 # Seconds for which an answer without a key is kept for its asker.
@@ -52,9 +52,11 @@ class KeyRequests:
         try:
             require_asker(asked, self._names)
         except ContractError as error:
-            letter = Letter.of_message(self._names.temporary_key, asked)
+            rejected = RejectedMessage.of_message(self._names.temporary_key, asked)
             channel = await self._answers.channel()
-            await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
+            await dead_letter(
+                channel, self._names.dead, rejected, code=error.code, reason=error.reason
+            )
             return
         answer = await self._outcome(asked)
         expires = answer.ttl if isinstance(answer, TemporaryKey) else KEEP_FAILURE

@@ -37,7 +37,7 @@ from ...errors import BrokerError
 from ...telemetry.logs import describe, get_logger
 from ..amqp.error_map import translated
 from ..amqp.plane import DataPlane, fail_when_closed
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
 log = get_logger(__name__)
@@ -114,9 +114,11 @@ class Answering:
         try:
             require_asker(message, self._names)
         except ContractError as error:
-            letter = Letter.of_message(self._queue, message)
+            rejected = RejectedMessage.of_message(self._queue, message)
             channel = await self._answers.channel()
-            await bury(channel, self._names.dead, letter, code=error.code, reason=error.reason)
+            await dead_letter(
+                channel, self._names.dead, rejected, code=error.code, reason=error.reason
+            )
             return None
         try:
             command = to_command(message).command
@@ -176,15 +178,15 @@ class StatusDesk:
             await self._channel.queue_declare(self._queue, exclusive=True, arguments=arguments)
             await self._channel.basic_consume(self._queue, self._on_message)
 
-    async def attend(self, stream_id: str, ownership: Ownership) -> None:
+    async def register(self, stream_id: str, ownership: Ownership) -> None:
         """From the return on, questions about the stream come here. Raises ``BrokerError``."""
         self._streams[stream_id] = ownership
         key = status_routing_key(stream_id)
         with translated(f"binding {self._queue} to {key}"):
             await self._channel.queue_bind(self._queue, self._names.inbound, key)
 
-    async def leave(self, stream_id: str) -> None:
-        """To be called before another may own the stream; harmless if it never was attended.
+    async def unregister(self, stream_id: str) -> None:
+        """To be called before another may own the stream; harmless if it never was registered.
 
         Raises ``BrokerError``.
         """

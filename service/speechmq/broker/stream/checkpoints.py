@@ -21,7 +21,7 @@ from ...telemetry.logs import get_logger
 from ..amqp.channel import Channel
 from ..amqp.error_map import translated
 from ..amqp.identity import foreign
-from ..dead_letters import Letter, bury
+from ..dead_letters import RejectedMessage, dead_letter
 
 log = get_logger(__name__)
 
@@ -116,8 +116,8 @@ async def _put_aside(channel: Channel, names: Names, queue: str, found: Delivere
     the audio that is not acknowledged: its last words may come twice, and none is lost."""
     reason = foreign(found, "a stream's state")
     log.error("state_foreign", queue=queue, reason=reason)
-    letter = Letter.of_delivery(queue, found)
-    await bury(channel, names.dead, letter, code="foreign_message", reason=reason)
+    rejected = RejectedMessage.of_delivery(queue, found)
+    await dead_letter(channel, names.dead, rejected, code="foreign_message", reason=reason)
     with translated(f"putting a foreign state of {queue} aside"):
         await channel.basic_ack(found.delivery_tag or 0)
 

@@ -20,8 +20,8 @@ def owner_queue(names: Names, stream_id: str) -> str:
     return f"{names.namespace}.owner.{stream_id}"
 
 
-async def own(plane: DataPlane, names: Names, stream_id: str) -> None:
-    """Makes the connection of ``plane`` the stream's owner, until ``disown`` or its end.
+async def acquire(plane: DataPlane, names: Names, stream_id: str) -> None:
+    """Makes the connection of ``plane`` the stream's owner, until ``release`` or its end.
 
     Raises ``StreamOwned`` when another connection is, and ``BrokerError``. A second call on one
     connection succeeds: who of a worker owns the stream is the worker's to know.
@@ -40,7 +40,7 @@ async def _declare(channel: AbstractChannel, queue: str) -> None:
     await channel.queue_declare(queue, exclusive=True, arguments={"x-queue-type": "classic"})
 
 
-async def disown(plane: DataPlane, names: Names, stream_id: str) -> None:
+async def release(plane: DataPlane, names: Names, stream_id: str) -> None:
     """Another may own the stream once this returns. Raises ``BrokerError``."""
     async with plane.asking() as channel:
         with translated(f"letting go of stream {stream_id}"):

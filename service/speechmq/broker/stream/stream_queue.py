@@ -15,7 +15,7 @@ from ...core.values.memo import Memo
 from ..amqp.channel import Channel
 from ..amqp.error_map import translated
 from ..amqp.plane import close_quietly, fail_when_closed
-from ..dead_letters import Letter, bury, cut
+from ..dead_letters import RejectedMessage, cut, dead_letter
 from ..topology import StreamTopology, declare_queue
 from .deliveries import read_delivery
 from .memos import write_memo
@@ -89,8 +89,8 @@ class StreamQueue:
 
     async def dead_letter(self, tag: int, code: str, reason: str) -> None:
         """Returns when the copy is safe."""
-        letter = Letter.of_delivery(self.topology.stream.name, self._recent[tag])
-        await bury(self.channel, self.dead, letter, code=code, reason=reason)
+        rejected = RejectedMessage.of_delivery(self.topology.stream.name, self._recent[tag])
+        await dead_letter(self.channel, self.dead, rejected, code=code, reason=reason)
 
     async def keep_memo(self, memo: Memo) -> None:
         """Returns when the broker has it."""

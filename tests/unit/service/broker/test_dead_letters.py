@@ -9,7 +9,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
-from speechmq.broker.dead_letters import BEGINNING, MAX_BODY, Letter, bury, cut
+from speechmq.broker.dead_letters import BEGINNING, MAX_BODY, RejectedMessage, cut, dead_letter
 from speechmq_schemas import AmqpMessage
 
 
@@ -26,9 +26,9 @@ class Paper:
         self.body, self.headers = body, dict(properties.headers or {})
 
 
-async def buried(letter: Letter) -> Paper:
+async def copied(letter: RejectedMessage) -> Paper:
     paper: Any = Paper()
-    await bury(paper, "dead", letter, code="too_large", reason="so it is")
+    await dead_letter(paper, "dead", letter, code="too_large", reason="so it is")
     copy: Paper = paper
     return copy
 
@@ -38,13 +38,13 @@ WHY = {"x-speechmq-code": "too_large", "x-speechmq-reason": "so it is", "x-speec
 
 @pytest.mark.parametrize("size", [0, MAX_BODY])
 async def test_copy_has_the_whole_body(size: int) -> None:
-    copy = await buried(Letter.of_message("q", AmqpMessage("", "AudioChunk", b"x" * size)))
+    copy = await copied(RejectedMessage.of_message("q", AmqpMessage("", "AudioChunk", b"x" * size)))
     assert (len(copy.body), copy.headers) == (size, WHY)
 
 
 async def test_copy_of_what_nobody_could_use_has_its_beginning() -> None:
     large = AmqpMessage("", "AudioChunk", b"x" * (MAX_BODY + 1))
-    copy = await buried(Letter.of_message("q", large))
+    copy = await copied(RejectedMessage.of_message("q", large))
     assert copy.body == b"x" * BEGINNING
     assert copy.headers == {**WHY, "x-speechmq-body-bytes": MAX_BODY + 1}
 
@@ -57,9 +57,9 @@ async def test_copy_of_what_was_cut_when_it_came_says_how_large_that_was() -> No
         channel=None,  # type: ignore[arg-type]
     )
     whole, beginning = (
-        await buried(Letter.of_delivery("q", message)),
-        Letter.of_delivery("q", cut(message)),
+        await copied(RejectedMessage.of_delivery("q", message)),
+        RejectedMessage.of_delivery("q", cut(message)),
     )
-    copy = await buried(beginning)
+    copy = await copied(beginning)
     assert (whole.body, whole.headers) == (b"x" * 9000, WHY)
     assert (copy.body, copy.headers) == (b"x" * BEGINNING, {**WHY, "x-speechmq-body-bytes": 9000})

@@ -98,14 +98,14 @@ def test_successor_does_not_count_what_was_final_before() -> None:
 
 def test_totals_outlive_their_streams_and_never_shrink() -> None:
     observer = Observer(lambda: 0.0)
-    tenure = observer.claimed("s")
+    owner = observer.claimed("s")
     stream = started_stream()
     assert [one.state for one in observer.readings()] == ["claimed"]
-    tenure.began(stream, epoch=1, checkpoint=None, headers={}, deliveries=Nothing())
+    owner.began(stream, epoch=1, checkpoint=None, headers={}, deliveries=Nothing())
     stream.receive(chunk(1), 1.0)
     assert sum_up(observer.past, observer.readings()).totals == Totals(received=0.1, sent=0.1)
-    observer.over(tenure)
-    observer.over(tenure)
+    observer.over(owner)
+    observer.over(owner)
     assert list(observer.readings()) == []
     assert observer.past == Totals(received=0.1, sent=0.1)
 

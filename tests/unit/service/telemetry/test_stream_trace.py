@@ -34,7 +34,7 @@ OTHER = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 @dataclass
 class Traced:
-    """A tenure that is watched, and whose every event the broker confirms at once."""
+    """An owner that is watched, and whose every event the broker confirms at once."""
 
     settings: Settings = field(default_factory=Settings)
     stream: Stream = field(default_factory=started_stream)
@@ -46,8 +46,8 @@ class Traced:
         tracing = Tracing(self.settings, Resource({}), SimpleSpanProcessor(self.exporter))
         self.observer = Observer(lambda: 0.0)
         self.observer.tracing = tracing
-        self.tenure = self.observer.claimed("s")
-        self.tenure.began(
+        self.owner = self.observer.claimed("s")
+        self.owner.began(
             self.stream, epoch=3, checkpoint=None, headers=self.headers, deliveries=self.held
         )
         self.sent: list[tuple[Publish, Mapping[str, str]]] = []
@@ -55,10 +55,10 @@ class Traced:
         self.see(Publish(events.StreamStarted("s", "u1"), 1))
 
     def see(self, output: Any) -> None:
-        self.tenure.saw(output)
+        self.owner.saw(output)
         if isinstance(output, Publish):
-            self.sent.append((output, self.tenure.sending(output)))
-            self.tenure.published(output)
+            self.sent.append((output, self.owner.sending(output)))
+            self.owner.published(output)
 
     def drive(self, *received: Input, now: float = 1.0) -> None:
         for one in received:
@@ -210,7 +210,7 @@ def test_lost_session_is_resumed_in_a_span_of_its_own_and_its_utterance_ends() -
     assert (resumed.attributes or {})["speechmq.reason"] == "upstream_lost"
     assert len(traced.named("utterance")) == 1
     traced.drive(partial(0.2, 0.1, text="two"), now=2.0)
-    traced.tenure.over()
+    traced.owner.over()
     assert [parent_of(one) for one in traced.named("utterance")] == [
         id_of(traced.named("start session")[0]),
         id_of(resumed),
@@ -230,7 +230,7 @@ def test_start_that_fails_says_so_and_the_next_is_another_span() -> None:
 def test_session_that_stands_by_in_vain_says_so() -> None:
     traced = Traced()
     traced.see(OpenStandby(0, {}))
-    traced.tenure.over()
+    traced.owner.over()
     assert [one.status.description for one in traced.named("resume session")] == ["let_go"]
 
 
@@ -245,9 +245,9 @@ def test_words_are_in_spans_if_wanted_alone(wanted: bool) -> None:
 def test_final_that_is_never_confirmed_ends_with_its_stream() -> None:
     traced = Traced()
     publish = Publish(events.FinalTranscript("s", 1, 0.0, 1.0, "x", EMPTY), 9)
-    traced.tenure.saw(publish)
-    traced.tenure.sending(publish)
-    traced.tenure.over()
+    traced.owner.saw(publish)
+    traced.owner.sending(publish)
+    traced.owner.over()
     [send] = traced.named("send speechmq.events")
     assert send.status.description == "let_go"
 
@@ -285,14 +285,14 @@ def test_without_tracing_the_publisher_s_context_is_passed_on_as_it_is() -> None
         assert passage.headers == HEADERS == context_of(HEADERS)
         with passage.claiming() as headers:
             assert headers == HEADERS
-    tenure = Observer().claimed("s")
+    owner = Observer().claimed("s")
     started = Publish(events.StreamStarted("s", "u"), 1)
-    assert tenure.sending(started) == {}
-    tenure.began(
+    assert owner.sending(started) == {}
+    owner.began(
         started_stream(),
         epoch=1,
         checkpoint=None,
         headers={**HEADERS, "other": 1},
         deliveries=Held(),
     )
-    assert tenure.sending(started) == HEADERS
+    assert owner.sending(started) == HEADERS

@@ -10,7 +10,7 @@ from speechmq.errors import AccountFull
 from speechmq.settings.upstream import UpstreamSettings
 from speechmq.speechmatics.messages import ErrorReceived, InfoReceived, RecognitionStarted
 from speechmq.upstream.account import Account
-from speechmq.upstream.service import Access, Seat, Upstream
+from speechmq.upstream.service import Access, AccountedConnection, Upstream
 from speechmq_schemas import (
     ContractError,
     CreateTemporaryKey,
@@ -127,8 +127,8 @@ def test_full_account_holds_back_no_other() -> None:
     }
 
 
-def seat(account: Account) -> Seat:
-    return Seat(cast("Any", None), account)
+def seat(account: Account) -> AccountedConnection:
+    return AccountedConnection(cast("Any", None), account)
 
 
 def test_session_tells_its_account_what_upstream_says_of_it() -> None:

@@ -34,13 +34,13 @@ from speechmq.core.values.outputs import (
 from speechmq.core.values.spec import StreamSpec
 from speechmq.speechmatics.messages import Metadata, RecognitionStarted, UtteranceEnded
 from speechmq.telemetry.observer import StreamObserver
-from speechmq.worker.link import Link
 from speechmq.worker.runner import Runner
+from speechmq.worker.upstream_link import UpstreamLink
 
 STARTED = RecognitionStarted("u2")
 
 
-class RecordingLink(Link):
+class RecordingLink(UpstreamLink):
     """Does nothing, and tells what it was asked for."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One claim, from its delivery to its verdict: own the stream, take it over, run it, let it go.
+"""One claim, from its delivery to its outcome: own the stream, take it over, run it, let it go.
 
 Owns one epoch's resources. What happens inside a stream is the runner's and the core's; settling
 the claim is the manager's.
@@ -24,7 +24,7 @@ from ..broker.stream.checkpoints import Takeover, take_over, write_checkpoint
 from ..broker.stream.event_publisher import EventPublisher
 from ..broker.stream.failure import fail_stream, lost_of
 from ..broker.stream.memos import read_memo
-from ..broker.stream.ownership import disown, own
+from ..broker.stream.ownership import acquire, release
 from ..broker.stream.stream_queue import StreamQueue, delete_queues
 from ..broker.topology import StreamTopology, per_stream
 from ..core.status import Status, status_of
@@ -44,9 +44,9 @@ from ..telemetry.logs import describe, get_logger
 from ..telemetry.observer import Observer
 from ..telemetry.trace_context import context_of
 from ..upstream.service import Upstream
+from .claim_outcome import Acked, ClaimOutcome, DeadLettered, Requeued
 from .making import decoder_for, spec_of
 from .runner import Runner
-from .verdicts import Buried, Returned, Settled, Verdict
 
 log = get_logger(__name__)
 
@@ -60,7 +60,7 @@ RENEWALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all tenures of a worker share; ``wall_clock`` gives seconds since 1970."""
+    """What all owners of a worker share; ``wall_clock`` gives seconds since 1970."""
 
     plane: DataPlane
     desk: StatusDesk
@@ -72,7 +72,7 @@ class Surroundings:
     observer: Observer
 
 
-class Tenure:
+class StreamOwner:
     """Made by the manager for each claim; ``serve`` is called once."""
 
     def __init__(self, claim: Claim, start: StartStream, surroundings: Surroundings) -> None:
@@ -94,9 +94,9 @@ class Tenure:
         self.is_last = False
         """Nobody goes on with the stream: a claim of its id that comes from now on is another's."""
         self.left = asyncio.Event()
-        """Set by the manager when the verdict is there."""
+        """Set by the manager when the outcome is there."""
 
-    async def serve(self) -> Verdict:
+    async def serve(self) -> ClaimOutcome:
         """What is to become of the claim, when nothing of the stream is held any more.
 
         Raises ``BrokerError`` when that is not to be had: the connection has to end then, and with
@@ -108,16 +108,16 @@ class Tenure:
         if not is_owner:
             await opening.result().close()
             return self._judge_other_owner()
-        verdict = await self._run_to_verdict(opening.result())
+        outcome = await self._run_to_outcome(opening.result())
         async with self._answered():
-            if self._claim.seat and not isinstance(verdict, Returned):
+            if self._claim.seat and not isinstance(outcome, Requeued):
                 await self._free_seat(self._claim.seat)
-            await self._desk.leave(self._stream_id)
-            await disown(self._plane, self._names, self._stream_id)
-        return verdict
+            await self._desk.unregister(self._stream_id)
+            await release(self._plane, self._names, self._stream_id)
+        return outcome
 
     def drain(self, reason: str) -> None:
-        """Asks for an early verdict: the stream is to be left to another worker."""
+        """Asks for an early outcome: the stream is to be left to another worker."""
         self._draining = reason
         if self._runner is not None:
             self._runner.drain(reason)
@@ -130,7 +130,7 @@ class Tenure:
         for pause in backoff(FIRST_PAUSE, LONGEST_PAUSE, self._jitter):
             try:
                 async with self._answered():
-                    await own(self._plane, self._names, self._stream_id)
+                    await acquire(self._plane, self._names, self._stream_id)
             except StreamOwned:
                 if self._draining is not None or self._clock() > deadline:
                     return False
@@ -139,13 +139,13 @@ class Tenure:
             await asyncio.sleep(pause)
         raise AssertionError("the delays have no end")
 
-    def _judge_other_owner(self) -> Verdict:
+    def _judge_other_owner(self) -> ClaimOutcome:
         """The other has a claim of its own. If this one is new, it is one too many; if it had an
         owner before, it may be the only one, whatever the other is."""
         if self._claim.is_redelivered or self._draining is not None:
-            return Returned()
+            return Requeued()
         log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
-        return Settled()
+        return Acked()
 
     async def _hold_seat(self, seat: str) -> None:
         with self._seat_trouble(seat):
@@ -168,7 +168,7 @@ class Tenure:
 
     # -- from owning to letting go ---------------------------------------------------------------
 
-    async def _run_to_verdict(self, queue: StreamQueue) -> Verdict:
+    async def _run_to_outcome(self, queue: StreamQueue) -> ClaimOutcome:
         """One stream's trouble with the broker is no other's, as long as the connection lives."""
         try:
             return await self._run_or_fail(queue)
@@ -176,9 +176,9 @@ class Tenure:
             if self._plane.is_lost:
                 raise
             log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
-            return Returned(after=LONGEST_PAUSE)
+            return Requeued(after=LONGEST_PAUSE)
 
-    async def _run_or_fail(self, queue: StreamQueue) -> Verdict:
+    async def _run_or_fail(self, queue: StreamQueue) -> ClaimOutcome:
         try:
             return await self._run(queue)
         except CrashLoop as error:
@@ -194,14 +194,14 @@ class Tenure:
             log.exception("stream_crashed", stream_id=self._stream_id)
             return await self._fail("internal_error", str(error))
 
-    async def _run(self, queue: StreamQueue) -> Verdict:
+    async def _run(self, queue: StreamQueue) -> ClaimOutcome:
         try:
             outcome = await self._run_stream(queue)
         except QueueMissing:
             return await self._clear_up()
         finally:
             await queue.close()
-        return Returned() if outcome is Outcome.DETACHED else Settled()
+        return Requeued() if outcome is Outcome.DETACHED else Acked()
 
     async def _open_queue(self) -> StreamQueue:
         session = self._settings.session
@@ -286,16 +286,16 @@ class Tenure:
     ) -> Outcome:
         async with task_group() as tasks:
             renewal = tasks.create_task(self._keep_alive(queue))
-            tasks.create_task(self._attend(takeover.epoch))
+            tasks.create_task(self._register(takeover.epoch))
             outcome = await self._run_session(queue, takeover, memo)
             renewal.cancel()
         return outcome
 
-    async def _attend(self, epoch: int) -> None:
+    async def _register(self, epoch: int) -> None:
         """Answers questions about the stream; audio need not wait for that."""
         since = datetime.fromtimestamp(self._wall_clock(), UTC)
         async with self._answered():
-            await self._desk.attend(self._stream_id, Ownership(epoch, since, self._look))
+            await self._desk.register(self._stream_id, Ownership(epoch, since, self._look))
 
     def _look(self) -> Status | None:
         return None if self._runner is None else status_of(self._runner.stream)
@@ -348,7 +348,7 @@ class Tenure:
 
     # -- streams that cannot be run --------------------------------------------------------------
 
-    async def _clear_up(self) -> Verdict:
+    async def _clear_up(self) -> ClaimOutcome:
         """A queue is gone: at the stream's end, or too early, which nobody has been told yet.
 
         Of a stream that is over all was told, and this claim is one too many.
@@ -358,15 +358,15 @@ class Tenure:
             lost = await lost_of(self._plane, self._names, self._stream_id)
         if lost is None:
             log.info("late_claim_dropped", stream_id=self._stream_id)
-            return Settled()
+            return Acked()
         reason = f"the stream's {lost} expired or was deleted before its end; its audio is gone"
         await self._tell_failure(f"{lost}_lost", reason)
-        return Settled()
+        return Acked()
 
-    async def _fail(self, code: str, reason: str) -> Verdict:
+    async def _fail(self, code: str, reason: str) -> ClaimOutcome:
         self.is_last = True
         await self._tell_failure(code, reason)
-        return Buried(code, reason)
+        return DeadLettered(code, reason)
 
     async def _tell_failure(self, code: str, reason: str) -> None:
         about = {"stream_id": self._stream_id, "code": code, "reason": reason, "retryable": True}

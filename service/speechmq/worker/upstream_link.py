@@ -22,10 +22,10 @@ from ..errors import (
 from ..speechmatics.messages import MalformedMessage
 from ..upstream.connection import ABNORMAL_CLOSURE, Connection
 
-Deliver = Callable[["Link", Input], None]
+Deliver = Callable[["UpstreamLink", Input], None]
 
 
-class Link:
+class UpstreamLink:
     """``room`` is set while what upstream says can be taken."""
 
     def __init__(self, deliver: Deliver, room: asyncio.Event) -> None:

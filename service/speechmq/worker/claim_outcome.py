@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Acked:
     """The stream is over, or has another claim."""
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class Requeued:
     """Another worker, or this one, is to go on; ``after`` a pause in seconds, so as not to spin."""
 
     after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
+class DeadLettered:
     """The stream cannot go on in any worker."""
 
     code: str
     reason: str
 
 
-Verdict = Settled | Returned | Buried
+ClaimOutcome = Acked | Requeued | DeadLettered
