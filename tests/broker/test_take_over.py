@@ -35,12 +35,13 @@ async def test_last_event_is_told_again_as_it_was(namespace: Namespace, routing_
         await hand.admit("one")
         predecessor = EventPublisher(hand.channel, NAMES, "one", epoch=5)
         first = Publish(TOLD_AGAIN[routing_key], 3, checkpoint=CHECKPOINT)
-        await predecessor.publish(first)
+        await predecessor.publish(first, events.encode(first.event))
         found = await take_over(hand.channel, NAMES, "one", now=10, window=1000)
         heard = speaker.ears.streams["one"]
         await speaker.ears.wait_for(lambda: len(heard) == 2)
         again = await take_over(hand.channel, NAMES, "one", now=10, window=1000)
-        await predecessor.publish(Publish(events.StreamInfo("one", "last", ""), 4))
+        last = events.StreamInfo("one", "last", "")
+        await predecessor.publish(Publish(last, 4), events.encode(last))
         await speaker.ears.wait_for(lambda: len(heard) == 3)
     assert whole(heard[0]) == whole(heard[1])
     assert heard[0].message.routing_key == routing_key
@@ -62,7 +63,7 @@ async def test_last_words_outlive_the_owner_that_dies_while_it_clears_up(
     async with by_hand(namespace.url) as hand, speaking(namespace.url) as speaker:
         await hand.admit("one")
         predecessor = EventPublisher(hand.channel, NAMES, "one", epoch=5)
-        await predecessor.publish(Publish(event, 3, checkpoint=CHECKPOINT))
+        await predecessor.publish(Publish(event, 3, checkpoint=CHECKPOINT), events.encode(event))
         found = [await take_over(hand.channel, NAMES, "one", now=10, window=1000) for _ in range(3)]
         heard = speaker.ears.streams["one"]
         await speaker.ears.wait_for(lambda: len(heard) == 4)

@@ -11,7 +11,7 @@ from speechmq.broker.control import control, status
 from speechmq.settings import Settings
 from speechmq.speechmatics.messages import LONGEST
 from speechmq.telemetry import trace_context
-from speechmq.worker.runner import MAX_UNPUBLISHED
+from speechmq.worker.outbox import MAX_UNCONFIRMED, MAX_WAITING
 from speechmq_schemas.amqp import MAX_COMMAND_BODY
 
 PAGE = (Path(__file__).parents[2] / "docs/limits.md").read_text()
@@ -21,7 +21,7 @@ ROW = re.compile(r"^\| .* \| `(\w+)__(\w+)` \| (?:`(.*)`)? ?\| .* \|$", re.MULTI
 def test_defaults_are_those_of_the_settings() -> None:
     settings = Settings()
     found = ROW.findall(PAGE)
-    assert len(found) == 19
+    assert len(found) == 21
     for section, name, told in found:
         default = getattr(getattr(settings, section.lower()), name.lower())
         assert told == ("" if default is None else str(default)), name
@@ -39,7 +39,8 @@ def test_fixed_limits_are_those_of_the_code() -> None:
         f"| {trace_context.LONGEST_PARENT}; {trace_context.LONGEST_STATE} |",
         f"| {'; '.join(map(str, at_once))} |",
         f"| {status.MAX_QUESTIONS}, {status.PATIENCE:.0f} s |",
-        f"| {MAX_UNPUBLISHED} |",
+        f"| {MAX_WAITING} |",
+        f"| {MAX_UNCONFIRMED} |",
         f"| 0 to {LONGEST:.0e} |".replace("+0", ""),
         f"first {dead_letters.BEGINNING} bytes",
         f"longer than {dead_letters.MAX_HEADERS:,} bytes",

@@ -184,14 +184,16 @@ def said(numbers: Sequence[int]) -> list[str]:
 
 
 @asynccontextmanager
-async def speaking(url: str) -> AsyncIterator[Speaker]:
-    """Needs a worker that has declared the exchanges."""
+async def speaking(url: str, *heard: str) -> AsyncIterator[Speaker]:
+    """Needs a worker that has declared the exchanges. Hears all events, or those with keys that
+    match one of ``heard``."""
     async with await aio_pika.connect(url) as connection:
         names = Names()
         channel = await connection.channel()
         listening = await connection.channel()
         queue = await listening.declare_queue(exclusive=True)
-        await queue.bind(names.events, "#")
+        for key in heard or ("#",):
+            await queue.bind(names.events, key)
         ears = Ears()
         await queue.consume(ears.hear, no_ack=True)
         inbound = await channel.get_exchange(names.inbound)

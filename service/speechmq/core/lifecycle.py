@@ -228,6 +228,11 @@ class Lifecycle:
         self._timers.stop(*SESSION_TIMERS)
         self._emit(CloseConnection())
 
+    def give_up(self, failure: Failure) -> None:
+        """No further session can help. Changes nothing once the last word is published."""
+        if self.state is not State.CLOSING:
+            self._fail(failure)
+
     def _fail(self, failure: Failure) -> None:
         self._close(Outcome.FAILED)
         is_retryable = not failure.is_terminal

@@ -121,6 +121,8 @@ _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.STREAMING, inputs.Published): GIVES_UP | {S.ENDING},  # there is room for the end
     (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
     (S.CLOSING, inputs.DrainRequested): STAYS,
+    **{(state, inputs.BacklogExceeded): GIVES_UP for state in _LIVE if state is not S.CLOSING},
+    (S.CLOSING, inputs.BacklogExceeded): STAYS,
 }
 
 _DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {

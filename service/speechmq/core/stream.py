@@ -18,7 +18,7 @@ from .audio.placement import Placement
 from .audio.sequencer import Sequencer
 from .inlet import Inlet
 from .lifecycle import DUE, Lifecycle
-from .recognition.retry import Attempts, Failure, silence
+from .recognition.retry import Attempts, Failure, overflow, silence
 from .recognition.succession import Succession
 from .record.journal import Journal
 from .record.speakers import Voices
@@ -201,6 +201,9 @@ class Stream:
         self._inlet.settle(now)
         self._life.published(received.seq, now)
 
+    def _on_backlog_exceeded(self, received: inputs.BacklogExceeded, _now: float) -> None:
+        self._life.give_up(Failure("event_backlog", overflow(received.held)))
+
     # -- the connection --------------------------------------------------------------------------
 
     def _on_opened(self, _received: inputs.ConnectionOpened, _now: float) -> None:
@@ -363,6 +366,7 @@ class Stream:
         inputs.GarbageDelivered: _on_garbage,
         inputs.DeadLettered: _on_dead_lettered,
         inputs.Published: _on_published,
+        inputs.BacklogExceeded: _on_backlog_exceeded,
         inputs.ConnectionOpened: _on_opened,
         inputs.ConnectionFailed: _on_failed,
         inputs.ConnectionLost: _on_lost,

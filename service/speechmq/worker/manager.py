@@ -18,17 +18,24 @@ from ..broker.control.claims import Claim, Claims
 from ..broker.control.replies import Answers
 from ..broker.control.status import StatusDesk
 from ..errors import BrokerLost, MessageRefused
-from ..settings import Settings
+from ..settings import Settings, WorkerSettings
 from ..telemetry.logs import describe, get_logger
 from ..telemetry.observer import Observer
 from ..upstream.service import Upstream
 from .claim_outcome import Acked, ClaimOutcome, DeadLettered, Requeued
+from .outbox import Backlog
 from .owner import StreamOwner, Surroundings
 
 log = get_logger(__name__)
 
 # Seconds for which a claim is kept that cannot be dead-lettered.
 DEAD_LETTER_PAUSE = 1.0
+
+
+def _backlog(settings: WorkerSettings) -> Backlog:
+    """While it is full, every stream may have an equal share of it."""
+    share = settings.backlog_bytes // settings.capacity
+    return Backlog(settings.backlog_bytes, settings.stream_backlog_bytes, share)
 
 
 class Manager:
@@ -67,6 +74,7 @@ class Manager:
             wall_clock=wall_clock,
             jitter=jitter,
             observer=self._observer,
+            backlog=_backlog(settings.worker),
         )
         self._owners: dict[str, StreamOwner] = {}
         self._serving: set[asyncio.Task[None]] = set()

@@ -46,6 +46,7 @@ from ..telemetry.trace_context import context_of
 from ..upstream.service import Upstream
 from .claim_outcome import Acked, ClaimOutcome, DeadLettered, Requeued
 from .making import decoder_for, spec_of
+from .outbox import Backlog
 from .runner import Runner
 
 log = get_logger(__name__)
@@ -70,6 +71,7 @@ class Surroundings:
     wall_clock: Callable[[], float]
     jitter: Callable[[], float]
     observer: Observer
+    backlog: Backlog
 
 
 class StreamOwner:
@@ -83,6 +85,7 @@ class StreamOwner:
         self._desk = surroundings.desk
         self._upstream = surroundings.upstream
         self._settings = surroundings.settings
+        self._backlog = surroundings.backlog
         self._clock = surroundings.clock
         self._wall_clock = surroundings.wall_clock
         self._jitter = surroundings.jitter
@@ -339,6 +342,7 @@ class StreamOwner:
             upstream=access,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
+            backlog=self._backlog,
             observer=self.observer,
         )
         self._runner = runner

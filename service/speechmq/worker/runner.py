@@ -15,7 +15,9 @@ from ..broker.amqp.error_map import answered
 from ..broker.stream.event_publisher import EventPublisher
 from ..broker.stream.stream_queue import StreamQueue
 from ..core.stream import Stream
+from ..core.values.events import encode
 from ..core.values.inputs import (
+    BacklogExceeded,
     ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
@@ -57,22 +59,19 @@ from ..speechmatics.messages import (
 from ..tasks import task_group
 from ..telemetry.observer import StreamObserver
 from ..upstream.service import Access
+from .outbox import MAX_UNCONFIRMED, Backlog, Entry, Outbox
 from .upstream_link import UpstreamLink
 from .wording import command_message, start_message
-
-BrokerWork = Publish | SaveCheckpoint | SaveMemo | DeadLetter
-
-# Upstream is not read while more events than these wait for the broker.
-MAX_UNPUBLISHED = 256
 
 
 class Runner:
     """Runs a stream to its outcome. Cancelling it closes the upstream sockets and nothing else.
 
-    ``broker_timeout`` bounds each thing that is asked of the broker, in seconds.
+    ``broker_timeout`` bounds each thing that is asked of the broker, in seconds; ``backlog`` the
+    bytes that wait for it, of all streams of the worker.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # by name
         self,
         stream: Stream,
         *,
@@ -81,6 +80,7 @@ class Runner:
         upstream: Access,
         clock: Callable[[], float],
         broker_timeout: float,
+        backlog: Backlog,
         observer: StreamObserver | None = None,
     ) -> None:
         self.stream = stream
@@ -96,8 +96,8 @@ class Runner:
         self._is_busy = True  # until the stream is open
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
-        self._broker_work: asyncio.Queue[BrokerWork] = asyncio.Queue()
-        self._is_writing = False
+        self._outbox = Outbox(backlog)
+        self._has_work = asyncio.Event()
         self._broker_has_room = asyncio.Event()
         self._broker_has_room.set()
         self._link: UpstreamLink | None = None
@@ -119,6 +119,7 @@ class Runner:
                 outcome = await self._over
             finally:
                 self._hear_no_more()
+                self._outbox.clear()
             for task in (writer, watcher):
                 task.cancel()
             self._close_standby()
@@ -208,10 +209,16 @@ class Runner:
 
     def _perform_rarely(self, output: Output) -> None:
         match output:
-            case Publish(confirm=False) if not self._is_writing and self._broker_work.empty():
-                self._tell(output)
-            case Publish() | SaveCheckpoint() | SaveMemo() | DeadLetter():
-                self._give_broker(output)
+            case Publish(confirm=False) if self._outbox.is_empty:
+                entry = Entry(output, encode(output.event))
+                if self._outbox.unconfirmed + len(entry.body) > MAX_UNCONFIRMED:
+                    self._give_broker(entry)
+                else:
+                    self._tell(output, entry.body)
+            case Publish(event=event):
+                self._give_broker(Entry(output, encode(event)))
+            case SaveCheckpoint() | SaveMemo() | DeadLetter():
+                self._give_broker(Entry(output))
             case Finish(outcome):
                 self._over.set_result(outcome)
             case _:
@@ -241,29 +248,30 @@ class Runner:
 
     # -- the broker ------------------------------------------------------------------------------
 
-    def _give_broker(self, work: BrokerWork) -> None:
-        self._broker_work.put_nowait(work)
-        if self._broker_work.qsize() >= MAX_UNPUBLISHED:
+    def _give_broker(self, entry: Entry) -> None:
+        self._outbox.put(entry)
+        self._has_work.set()
+        if self._outbox.is_full:
             self._broker_has_room.clear()
+        if self._outbox.is_over_bound:
+            self._deliver(BacklogExceeded(self._outbox.held))
 
     async def _work_for_broker(self) -> None:
         while True:
-            work = await self._broker_work.get()
-            self._is_writing = True
+            await self._has_work.wait()
+            entry = self._outbox.take()
             async with answered(self._broker_timeout):
-                await self._do(work)
-            self._is_writing = False
-            if self._broker_work.qsize() < MAX_UNPUBLISHED:
+                await self._do(entry)
+            self._outbox.done()
+            if self._outbox.is_empty:
+                self._has_work.clear()
+            if not self._outbox.is_full:
                 self._broker_has_room.set()
 
-    async def _do(self, work: BrokerWork) -> None:
-        match work:
-            case Publish(confirm=False) as publish:
-                self._tell(publish)
+    async def _do(self, entry: Entry) -> None:
+        match entry.work:
             case Publish() as publish:
-                await self._publisher.publish(publish, self._observer.sending(publish))
-                self._note_published(publish)
-                self._deliver(Published(publish.seq))
+                await self._publish(publish, entry.body)
             case SaveCheckpoint(seq, checkpoint):
                 await self._publisher.save(checkpoint)
                 self._deliver(Published(seq))
@@ -273,8 +281,20 @@ class Runner:
                 await self._queue.dead_letter(tag, code, reason)
                 self._deliver(DeadLettered(tag))
 
-    def _tell(self, publish: Publish) -> None:
-        self._publisher.tell(publish, self._observer.sending(publish))
+    async def _publish(self, publish: Publish, body: bytes) -> None:
+        """Once a confirm has come, all that went before has left this process."""
+        if not publish.confirm and self._outbox.unconfirmed + len(body) <= MAX_UNCONFIRMED:
+            self._tell(publish, body)
+            return
+        await self._publisher.publish(publish, body, self._observer.sending(publish))
+        self._outbox.unconfirmed = 0
+        self._note_published(publish)
+        if publish.confirm:
+            self._deliver(Published(publish.seq))
+
+    def _tell(self, publish: Publish, body: bytes) -> None:
+        self._publisher.tell(publish, body, self._observer.sending(publish))
+        self._outbox.unconfirmed += len(body)
         self._note_published(publish)
 
     def _note_published(self, publish: Publish) -> None:

@@ -19,7 +19,6 @@ from ...core.values.events import (
     FinalTranslation,
     PartialTranslation,
     UpstreamMessage,
-    encode,
 )
 from ...core.values.outputs import Publish
 from ...errors import MessageNacked
@@ -49,14 +48,13 @@ class EventPublisher:
         self._epoch = epoch
 
     async def publish(
-        self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})
+        self, publish: Publish, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """Returns when the broker has the event; ``headers`` go with the contract's own.
 
-        Raises ``BrokerError``.
+        ``body`` is the encoded event. Raises ``BrokerError``.
         """
-        event, key = publish.event, routing_key(publish.event)
-        body, properties = encode(event), self._properties(publish, headers)
+        key, properties = routing_key(publish.event), self._properties(publish, headers)
         what = f"{properties.message_type} of stream {self._stream_id}"
         with translated(f"saving {what}"):
             if publish.checkpoint is not None:
@@ -73,16 +71,16 @@ class EventPublisher:
         except MessageNacked:
             log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
-    def tell(self, publish: Publish, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+    def tell(
+        self, publish: Publish, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """An event that the next one makes up for: nobody waits for the broker to have it.
 
         Raises ``BrokerError``.
         """
         properties, key = self._properties(publish, headers), routing_key(publish.event)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
-            self._channel.tell(
-                encode(publish.event), properties, exchange=self._exchange, routing_key=key
-            )
+            self._channel.tell(body, properties, exchange=self._exchange, routing_key=key)
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerError``."""

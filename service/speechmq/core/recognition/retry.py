@@ -156,6 +156,15 @@ def silence(timer: Timer, limits: Limits) -> Failure:
     return Failure("end_timeout", reason, began=True)
 
 
+def overflow(held: int) -> str:
+    """Why a stream fails whose events wait for the broker in too great a number."""
+    return (
+        f"{held} bytes of the stream's events wait for RabbitMQ, more than one stream may have: "
+        "upstream says too much, or RabbitMQ takes too little; "
+        "see SPEECHMQ_WORKER__STREAM_BACKLOG_BYTES"
+    )
+
+
 class Attempts:
     """Counts failures; a session that lived for long enough wipes out those before it.
 

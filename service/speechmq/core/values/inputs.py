@@ -85,6 +85,13 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class BacklogExceeded:
+    """More ``held`` bytes of events wait for the broker than one stream may have."""
+
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionOpened:
     """The WebSocket handshake succeeded."""
 
@@ -139,6 +146,7 @@ Input: TypeAlias = (
     Delivered
     | DeadLettered
     | Published
+    | BacklogExceeded
     | ConnectionOpened
     | ConnectionFailed
     | ConnectionLost

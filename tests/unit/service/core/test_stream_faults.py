@@ -27,12 +27,22 @@ from speechmq.core.states import State
 from speechmq.core.values import events
 from speechmq.core.values.checkpoint import Checkpoint, Gap, Totals
 from speechmq.core.values.inputs import (
+    BacklogExceeded,
     ConnectionOpened,
     DeadlinePassed,
     GarbageDelivered,
     Published,
 )
-from speechmq.core.values.outputs import Acknowledge, DeadLetter, Output, Publish, SaveCheckpoint
+from speechmq.core.values.outputs import (
+    Acknowledge,
+    CloseConnection,
+    DeadLetter,
+    Finish,
+    Outcome,
+    Output,
+    Publish,
+    SaveCheckpoint,
+)
 from speechmq.speechmatics.messages import (
     ErrorReceived,
     FinalReceived,
@@ -300,3 +310,27 @@ def test_empty_chunks_do_not_use_up_the_prefetch_for_good() -> None:
     for one in [one for one in outputs if isinstance(one, SaveCheckpoint)]:
         outputs += drive(stream, Published(one.seq))
     assert acknowledged(outputs) != []
+
+
+# -- events that the broker does not take ----------------------------------------------------------
+
+
+def test_stream_with_more_events_than_may_wait_for_the_broker_fails_once() -> None:
+    """Its last event waits for its turn like every other; reports that come meanwhile are late."""
+    stream = started_stream()
+    drive(stream, chunk(1))
+    close, failed = drive(stream, BacklogExceeded(20_000_000))
+    assert isinstance(failed, Publish)
+    assert (close, failed.event) == (
+        CloseConnection(),
+        events.StreamFailed(
+            "s",
+            "event_backlog",
+            "20000000 bytes of the stream's events wait for RabbitMQ, more than one stream may "
+            "have: upstream says too much, or RabbitMQ takes too little; "
+            "see SPEECHMQ_WORKER__STREAM_BACKLOG_BYTES",
+            retryable=True,
+        ),
+    )
+    assert drive(stream, BacklogExceeded(20_000_100)) == []
+    assert drive(stream, Published(failed.seq)) == [Finish(Outcome.FAILED)]

@@ -11,7 +11,9 @@ from typing import Any, cast
 import pytest
 
 from speechmq.core.values.commands import ChangeConfig, ForceUtterance, TellSpeakers
+from speechmq.core.values.events import PartialTranscript, StreamInfo
 from speechmq.core.values.inputs import (
+    BacklogExceeded,
     ChunkDelivered,
     ConnectionLost,
     ConnectionOpened,
@@ -26,6 +28,7 @@ from speechmq.core.values.outputs import (
     OpenStandby,
     Outcome,
     Output,
+    Publish,
     SendAudio,
     SendCommand,
     StartRecognition,
@@ -34,6 +37,7 @@ from speechmq.core.values.outputs import (
 from speechmq.core.values.spec import StreamSpec
 from speechmq.speechmatics.messages import Metadata, RecognitionStarted, UtteranceEnded
 from speechmq.telemetry.observer import StreamObserver
+from speechmq.worker.outbox import MAX_UNCONFIRMED, Backlog
 from speechmq.worker.runner import Runner
 from speechmq.worker.upstream_link import UpstreamLink
 
@@ -77,6 +81,7 @@ def runner_of(stream: ScriptedStream) -> Runner:
         upstream=unused,
         clock=lambda: 0.0,
         broker_timeout=1.0,
+        backlog=Backlog(1000, 1000, 1000),
     )
 
 
@@ -214,6 +219,64 @@ def test_one_chunk_is_shown_to_the_observer_and_no_other() -> None:
     runner._perform([SendAudio(b"held"), SendAudio(chunks[0].audio), SendAudio(chunks[1].audio)])
     assert observer.shown == [("sampled", b"\x01"), ("left", b"held"), ("left", b"\x01")]
     assert [one for _, one in runner._inbox] == [chunks[0]]
+
+
+# -- events wait for the broker in bounds ----------------------------------------------------------
+
+
+class SlowPublisher:
+    """Notes what is published, with and without a confirm, and confirms when the test says so."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.published: list[int] = []
+        self.confirm = asyncio.Event()
+
+    def tell(self, publish: Publish, _body: bytes, _headers: object) -> None:
+        self.told.append(publish.seq)
+
+    async def publish(self, publish: Publish, _body: bytes, _headers: object) -> None:
+        self.published.append(publish.seq)
+        await self.confirm.wait()
+
+
+def partial(seq: int, size: int) -> Publish:
+    said = PartialTranscript("s", 0, 0.0, 1.0, "x" * size, [])
+    return Publish(said, seq, confirm=False)
+
+
+async def test_partials_wait_for_a_confirm_once_enough_are_on_their_way() -> None:
+    """Of those that come meanwhile the newest is kept."""
+    stream = TimedStream({DrainRequested: [Finish(Outcome.ENDED)]}, lambda: 0.0)
+    runner, _, running = await started(stream)
+    publisher = SlowPublisher()
+    runner._publisher = cast("Any", publisher)
+    third = MAX_UNCONFIRMED // 3
+    runner._perform([partial(seq, third) for seq in range(1, 7)])
+    async with asyncio.timeout(5):
+        while not publisher.published:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    runner._perform([partial(seq, third) for seq in range(7, 10)])
+    before = (publisher.told.copy(), publisher.published.copy())
+    publisher.confirm.set()
+    async with asyncio.timeout(5):
+        while not runner._outbox.is_empty:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert before == ([1, 2], [6])
+    assert (publisher.told, publisher.published) == ([1, 2, 9], [6])
+    runner.drain("enough")
+    await running
+
+
+async def test_core_is_told_when_more_bytes_wait_than_the_stream_may_have() -> None:
+    stream = TimedStream({DrainRequested: [Finish(Outcome.ENDED)]}, lambda: 0.0)
+    runner, _, running = await started(stream)
+    runner._publisher = cast("Any", SlowPublisher())
+    runner._perform([Publish(StreamInfo("s", "x", "y" * 2000), 1)])
+    assert stream.received == [BacklogExceeded(runner._outbox.held)]
+    runner.drain("enough")
+    await running
+    assert runner._outbox.held == 0
 
 
 # -- inputs are taken at once ----------------------------------------------------------------------

@@ -40,7 +40,7 @@ async def publishing(publish: Publish) -> list[list[tuple[str, str, bool]]]:
     """What was published before the first confirm, and in the end."""
     channel: Any = UnconfirmedChannel()
     publisher = EventPublisher(channel, Names(), "s", epoch=1)
-    task = asyncio.create_task(publisher.publish(publish))
+    task = asyncio.create_task(publisher.publish(publish, b"{}"))
     await asyncio.sleep(0)
     before = channel.published.copy()
     channel.confirm.set()
