@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.support.asker import asking
 from tests.support.broker import Namespace
+from tests.support.raw_messages import publish_at_once
 from tests.support.scene import scene
 from tests.support.siege import (
     MIB,
@@ -25,7 +26,7 @@ from tests.support.siege import (
     nothing_is_stuck,
     within_memory,
 )
-from tests.support.speaker import RATE, Speaker, said, speaking, start_of
+from tests.support.speaker import RATE, Speaker, chunks_of, said, speaking, start_of
 from tests.support.worker import running_worker
 
 from speechmq_emulator.ledger import encode
@@ -222,7 +223,6 @@ async def test_ten_mebibytes_in_a_message_are_not_kept_in_memory(namespace: Name
 
 async def test_seq_and_message_id_of_any_kind_change_no_word(namespace: Namespace) -> None:
     """Repeated, negative, none, absurdly far; and every message of all streams has one id."""
-    step = RATE // 10 * 2
     async with scene(namespace, **SOON) as (_, speaker):
         streams = {
             name: encode(range(10), sample_rate=RATE, encoding="pcm_s16le") for name in "abc"
@@ -230,7 +230,7 @@ async def test_seq_and_message_id_of_any_kind_change_no_word(namespace: Namespac
         bad = [-1, 0, -(2**63), 2**63 - 1, 200_000]
         for name, audio in streams.items():
             # Early, so that some are returned to the worker, which tells them apart by their ids.
-            chunks = [audio[at : at + step] for at in range(0, len(audio), step)]
+            chunks = chunks_of(audio)
             for seq, chunk in enumerate(chunks, start=1):
                 for _ in range(2):
                     await forged(speaker, from_command(name, AudioChunk(seq=seq), chunk))
@@ -269,12 +269,18 @@ async def test_thousand_unknown_streams_are_dead_lettered_while_others_run(
 async def test_stream_that_floods_is_read_slowly_and_loses_nothing(namespace: Namespace) -> None:
     """Its own words are exact, too; the broker holds what it has sent too early."""
     numbers = range(600)
+    audio = encode(numbers, sample_rate=RATE, encoding="pcm_s16le")
+    chunks = [
+        from_command("flood", AudioChunk(seq=seq), chunk)
+        for seq, chunk in enumerate(chunks_of(audio), start=1)
+    ]
+    nonsense = [AmqpMessage("stream.flood", "Nonsense", b"{}")] * 20
     async with (
         serve("ledger") as upstream,
         running_worker(
             namespace.url,
             upstream.url,
-            SPEECHMQ_SESSION__MAX_MESSAGE_RATE="100",
+            SPEECHMQ_SESSION__MAX_MESSAGE_RATE="300",
             SPEECHMQ_SESSION__RATE_BURST="0.1",
             SPEECHMQ_SESSION__PREFETCH="300",
         ),
@@ -283,10 +289,8 @@ async def test_stream_that_floods_is_read_slowly_and_loses_nothing(namespace: Na
         await speaker.start("flood")
         await speaker.ears.wait_for(lambda: bool(speaker.ears.of("flood", "StreamStarted")))
         async with bystanders(speaker, "one", "two"):
-            next_seq = await speaker.say("flood", numbers, finish=False)
-            for _ in range(20):
-                await speaker.publish(AmqpMessage("stream.flood", "Nonsense", b"{}"))
-        await speaker.send("flood", EndStream(seq=next_seq))
+            await publish_at_once(namespace, [*chunks, *nonsense])
+        await speaker.send("flood", EndStream(seq=len(chunks) + 1))
         await speaker.ears.until_over("flood")
         found = await letters(namespace, 20)
     assert speaker.ears.words("flood") == said(numbers)

@@ -115,20 +115,7 @@ class Speaker:
         await self.publish(from_command(stream_id, command, audio))
 
     async def publish(self, message: AmqpMessage) -> None:
-        await self.inbound.publish(
-            aio_pika.Message(
-                message.body,
-                type=message.type,
-                headers=dict(message.headers),
-                content_type=message.content_type,
-                correlation_id=message.correlation_id,
-                reply_to=message.reply_to,
-                user_id=message.user_id,
-                message_id=message.message_id,
-            ),
-            message.routing_key,
-            mandatory=False,
-        )
+        await self.inbound.publish(to_pika(message), message.routing_key, mandatory=False)
 
     async def start(self, stream_id: str, *, sample_rate: int = RATE, **config: Any) -> None:
         await self.send(stream_id, start_of(stream_id, sample_rate=sample_rate, **config))
@@ -152,8 +139,7 @@ class Speaker:
 
         Returns the next seq.
         """
-        step = sample_rate // 10 * 2
-        chunks = [audio[at : at + step] for at in range(0, len(audio), step)]
+        chunks = chunks_of(audio, sample_rate=sample_rate)
         began = time.monotonic()
         for index, chunk in enumerate(chunks):
             if speed:
@@ -163,6 +149,25 @@ class Speaker:
         if finish:
             await self.send(stream_id, EndStream(seq=next_seq))
         return next_seq
+
+
+def chunks_of(audio: bytes, *, sample_rate: int = RATE) -> list[bytes]:
+    """16-bit samples in chunks of 100 ms."""
+    step = sample_rate // 10 * 2
+    return [audio[at : at + step] for at in range(0, len(audio), step)]
+
+
+def to_pika(message: AmqpMessage) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.body,
+        type=message.type,
+        headers=dict(message.headers),
+        content_type=message.content_type,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        user_id=message.user_id,
+        message_id=message.message_id,
+    )
 
 
 def start_of(
