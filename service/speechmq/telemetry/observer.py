@@ -18,6 +18,7 @@ from speechmq_schemas import ContractError
 from ..core.stream import Stream
 from ..core.values.checkpoint import Checkpoint
 from ..core.values.events import StreamEnded
+from ..core.values.inputs import Input
 from ..core.values.outputs import DeadLetter, Output, Publish
 from .logs import get_logger
 from .reading import CLAIMED, Deliveries, Gauge, Reading
@@ -97,6 +98,8 @@ class StreamObserver:
         self._log: StreamLog | None = None
         self._measure: StreamMeasure | None = None
         self._guarded = Guard(self._give_up)
+        self.is_sampling = False
+        """Whether ``sample`` is to be called for each input: after a final, until it is over."""
 
     def began(
         self,
@@ -152,13 +155,14 @@ class StreamObserver:
                 return self._trace.sending(publish)
         return self._passed_on
 
-    def published(self, publish: Publish) -> bool:
-        """The broker has the event. Whether the next chunk is to be a ``sample``."""
+    def published(self, publish: Publish) -> None:
+        """The broker has the event."""
         with self._guarded:
             if self._trace is not None:
                 self._trace.published(publish)
-            return self._measure is not None and self._measure.published(publish)
-        return False
+            if self._measure is not None:
+                self._measure.published(publish)
+                self.is_sampling = self._measure.is_sampling
 
     def over(self) -> None:
         """Nothing of the stream is held any more."""
@@ -166,20 +170,16 @@ class StreamObserver:
             if self._trace is not None:
                 self._trace.over()
 
-    def sampled(self, audio: bytes) -> None:
-        """The chunk that was to be a sample has been delivered."""
+    def sample(self, received: Input, since: float) -> None:
+        """The core has dealt with an input that came at ``since``."""
         with self._guarded:
             if self._measure is not None:
-                self._measure.sampled(audio)
-
-    def left(self, audio: bytes) -> bool:
-        """A chunk goes upstream; whether there is no sample to wait for any more."""
-        with self._guarded:
-            return self._measure is None or self._measure.left(audio)
-        return True
+                self._measure.sample(received, since)
+                self.is_sampling = self._measure.is_sampling
 
     def _give_up(self) -> None:
         self._measure = self._trace = None
+        self.is_sampling = False
         log.exception("telemetry_failed", stream_id=self._stream_id, epoch=self._epoch)
 
     def tick(self, now: float) -> None:

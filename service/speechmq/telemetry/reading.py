@@ -81,7 +81,6 @@ class Gauge:
     def read(self, stream_id: str, epoch: int, age: float, now: float) -> Reading:
         spec, core = self.stream.spec, self.stream.snapshot()
         seconds, channels = spec.seconds, core.channels.values()
-        sent = sum(one.sent for one in channels)
         replayed = core.replayed * spec.width
         unacknowledged = sum(one.position - one.kept_from for one in channels)
         return Reading(
@@ -89,8 +88,8 @@ class Gauge:
             epoch,
             core.state.value,
             age,
-            received=seconds(max(0, _position(core) - self._begin)),
-            sent=seconds(sent - self._sent_from + replayed),
+            received=seconds(max(0, position_of(core) - self._begin)),
+            sent=seconds(sent_of(core) - self._sent_from + replayed),
             replayed=seconds(replayed),
             finalised=seconds(self._read_finalised(core)),
             gaps=seconds(self._gaps_since(core)),
@@ -119,10 +118,15 @@ class Gauge:
     def close(self) -> None:
         """The stream has ended: everything is final now, also what no final's end reached."""
         core = self.stream.snapshot()
-        final = _position(core) - self._begin - self._gaps_since(core)
+        final = position_of(core) - self._begin - self._gaps_since(core)
         self._finalised = max(self._finalised, final)
 
 
-def _position(core: Snapshot) -> int:
+def position_of(core: Snapshot) -> int:
     """The samples of all channels that were received."""
     return sum(one.position for one in core.channels.values())
+
+
+def sent_of(core: Snapshot) -> int:
+    """The samples of all channels that went upstream."""
+    return sum(one.sent for one in core.channels.values())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.stream import Stream
 from ..core.values import events
 from ..core.values.events import Event, FinalTranscript
+from ..core.values.inputs import ChunkDelivered, Input
 from ..core.values.outputs import Output, Publish
-from .reading import received_until
+from .reading import position_of, received_until, sent_of
 from .stream_log import TRANSCRIPTS
 
 if TYPE_CHECKING:
@@ -17,13 +19,24 @@ if TYPE_CHECKING:
 
 # A final may be lost with its stream; what is waited for in vain is forgotten.
 MOST_UNDER_WAY = 64
-
-# Seconds; a chunk that goes upstream in other bytes than it came is not met again.
+# Seconds for which a chunk may wait for its way upstream and still be timed.
 LONGEST_WAIT = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A chunk that came at ``since``, in seconds. It is upstream once ``position`` is sent."""
+
+    since: float
+    position: int
+
+
 class StreamMeasure:
-    """``clock`` is in seconds. A sample is one chunk, known again by its bytes."""
+    """``clock`` is in seconds, the one of the stream's inputs.
+
+    One chunk after each final is timed on its way upstream, by the samples of all channels that
+    the stream has sent: audio goes upstream in the order in which it came.
+    """
 
     def __init__(
         self, instruments: Instruments, stream: Stream, clock: Callable[[], float]
@@ -32,7 +45,10 @@ class StreamMeasure:
         self._stream = stream
         self._clock = clock
         self._said_at: dict[int, float] = {}
-        self._sample: tuple[bytes, float] | None = None
+        self._sample: Sample | None = None
+        self._placed = 0
+        self.is_sampling = False
+        """Whether ``sample`` waits for a chunk, or for its way upstream."""
 
     def saw(self, output: Output) -> None:
         if not isinstance(output, Publish):
@@ -55,11 +71,11 @@ class StreamMeasure:
             case events.StreamFailed(code=code):
                 self._instruments.finished("failed", code)
 
-    def published(self, publish: Publish) -> bool:
-        """The broker has it. Whether the next chunk is to be a sample."""
+    def published(self, publish: Publish) -> None:
+        """The broker has it."""
         final = publish.event
         if not isinstance(final, FinalTranscript):
-            return False
+            return
         self._instruments.finals += 1
         said_at = self._said_at.pop(publish.seq, None)
         if said_at is not None:
@@ -67,21 +83,25 @@ class StreamMeasure:
         if final.transcript:
             position = received_until(self._stream, final.channel)
             self._instruments.speech_end_to_final.record(max(0.0, position - final.end_time))
-        return True
+        if not self.is_sampling:
+            self._placed, self.is_sampling = position_of(self._stream.snapshot()), True
 
-    def sampled(self, audio: bytes) -> None:
-        """A chunk has been delivered."""
-        self._sample = (audio, self._clock())
-
-    def left(self, audio: bytes) -> bool:
-        """A chunk goes upstream; whether it was the sample, or there is none any more."""
+    def sample(self, received: Input, since: float) -> None:
+        """The stream has dealt with an input that came at ``since``."""
+        core = self._stream.snapshot()
         if self._sample is None:
-            return True
-        sampled, since = self._sample
-        waited = self._clock() - since
-        if sampled in audio:  # with others, where chunks are small
+            position = position_of(core)
+            # A chunk that is refused, or waits for one before it, is no sample.
+            if isinstance(received, ChunkDelivered) and position > self._placed:
+                self._sample = Sample(since, position)
+            self._placed = position
+        if self._sample is not None:
+            self._end_sample(self._sample, sent_of(core))
+
+    def _end_sample(self, sample: Sample, sent: int) -> None:
+        waited = self._clock() - sample.since
+        if sent >= sample.position:
             self._instruments.queue_to_upstream.record(waited)
         elif waited < LONGEST_WAIT:
-            return False
-        self._sample = None
-        return True
+            return
+        self._sample, self.is_sampling = None, False

@@ -18,7 +18,6 @@ from ..core.stream import Stream
 from ..core.values.events import encode
 from ..core.values.inputs import (
     BacklogExceeded,
-    ChunkDelivered,
     ConnectionFailed,
     ConnectionLost,
     ConnectionOpened,
@@ -90,7 +89,6 @@ class Runner:
         self._clock = clock
         self._broker_timeout = broker_timeout
         self._observer = observer or StreamObserver()
-        self._say_audio: Callable[[bytes], None] = self._say
         # With the link that an input comes from, or nothing for the broker and the clock.
         self._inbox: deque[tuple[UpstreamLink | None, Input]] = deque()
         self._is_busy = True  # until the stream is open
@@ -169,7 +167,10 @@ class Runner:
             self._receive(received)
 
     def _receive(self, received: Input) -> None:
-        self._perform(self.stream.receive(received, self._clock()))
+        now = self._clock()
+        self._perform(self.stream.receive(received, now))
+        if self._observer.is_sampling:
+            self._observer.sample(received, now)
 
     def _set_alarm(self) -> None:
         """One that would come too early is left, and set again when it comes."""
@@ -198,7 +199,7 @@ class Runner:
         for output in outputs:
             match output:
                 case SendAudio(audio, None):
-                    self._say_audio(audio)
+                    self._say(audio)
                 case SendAudio(audio, str(channel)):
                     self._say(add_channel_audio(channel, audio))
                 case Acknowledge(tag):
@@ -288,18 +289,14 @@ class Runner:
             return
         await self._publisher.publish(publish, body, self._observer.sending(publish))
         self._outbox.unconfirmed = 0
-        self._note_published(publish)
+        self._observer.published(publish)
         if publish.confirm:
             self._deliver(Published(publish.seq))
 
     def _tell(self, publish: Publish, body: bytes) -> None:
         self._publisher.tell(publish, body, self._observer.sending(publish))
         self._outbox.unconfirmed += len(body)
-        self._note_published(publish)
-
-    def _note_published(self, publish: Publish) -> None:
-        if self._observer.published(publish):
-            self._queue.divert(self._deliver_sample)
+        self._observer.published(publish)
 
     # -- the upstream ----------------------------------------------------------------------------
 
@@ -311,19 +308,6 @@ class Runner:
     def _say(self, message: str | bytes) -> None:
         if self._link is not None:
             self._link.send(message)
-
-    def _deliver_sample(self, received: Input) -> None:
-        """Only what follows a final is timed: other chunks don't pay for it."""
-        self._queue.divert(self._deliver)
-        if isinstance(received, ChunkDelivered):
-            self._observer.sampled(received.audio)
-            self._say_audio = self._say_until_sample
-        self._deliver(received)
-
-    def _say_until_sample(self, audio: bytes) -> None:
-        if self._observer.left(audio):
-            self._say_audio = self._say
-        self._say(audio)
 
     def _close_link(self) -> None:
         if self._link is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from speechmq.core.values.events import EndOfUtterance
+from speechmq.core.values.inputs import DeadlinePassed
 from speechmq.core.values.outputs import Publish
 from speechmq.telemetry.observer import StreamObserver
 
@@ -24,6 +25,9 @@ class Defect:
 def test_defect_of_telemetry_ends_the_telemetry_of_its_stream_and_nothing_else(part: str) -> None:
     observer = StreamObserver("s")
     setattr(observer, part, Defect())
-    answers = [observer.sending(PUBLISH), observer.published(PUBLISH), observer.left(b"audio")]
+    observer.is_sampling = True
+    headers = observer.sending(PUBLISH)
+    observer.published(PUBLISH)
+    observer.sample(DeadlinePassed(), 0.0)
     observer.over()
-    assert (answers, getattr(observer, part)) == ([{}, False, True], None)
+    assert (headers, observer.is_sampling, getattr(observer, part)) == ({}, False, None)

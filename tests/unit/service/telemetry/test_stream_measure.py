@@ -6,9 +6,10 @@ from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from tests.support.streams import EMPTY, chunk, started_stream
+from tests.support.streams import EMPTY, added, chunk, started_stream
 
 from speechmq.core.values import events
+from speechmq.core.values.inputs import Input
 from speechmq.core.values.outputs import Publish
 from speechmq.telemetry.histograms import Histograms
 from speechmq.telemetry.instruments import Instruments
@@ -19,7 +20,7 @@ from speechmq.telemetry.stream_measure import LONGEST_WAIT, StreamMeasure
 class Measured:
     """A stream that has received 0.3 s, and what is measured of it."""
 
-    def __init__(self, snapshot: Snapshot | None = None) -> None:
+    def __init__(self, snapshot: Snapshot | None = None, **limits: Any) -> None:
         self.now = 10.0
         self._reader = InMemoryMetricReader()
         meter = MeterProvider([self._reader], shutdown_on_exit=False).get_meter("test")
@@ -27,10 +28,21 @@ class Measured:
         instruments = Instruments(
             meter, lambda: snapshot or Snapshot(), self._histograms, capacity=7
         )
-        stream = started_stream()
+        self._stream = started_stream(**limits)
         for seq in (1, 2, 3):
-            stream.receive(chunk(seq), 1.0)
-        self.measure = StreamMeasure(instruments, stream, lambda: self.now)
+            self._stream.receive(chunk(seq), 1.0)
+        self.measure = StreamMeasure(instruments, self._stream, lambda: self.now)
+
+    def deliver(self, *seqs: int) -> list[tuple[bool, list[float]]]:
+        return [self.give(chunk(seq), since=self.now) for seq in seqs]
+
+    def give(self, received: Input, *, since: float) -> tuple[bool, list[float]]:
+        """As the runner does: whether a sample is still wanted then, and what was recorded."""
+        self._stream.receive(received, since)
+        if self.measure.is_sampling:
+            self.measure.sample(received, since)
+        recorded = [value for _, value in self.points("latency.queue_to_upstream")]
+        return self.measure.is_sampling, recorded
 
     def points(self, name: str) -> list[tuple[dict[str, Any], float]]:
         """The attributes of each series and its value; the sum of a histogram."""
@@ -61,7 +73,8 @@ def test_final_is_timed_from_upstream_to_the_broker_s_confirm() -> None:
     measured = Measured()
     measured.measure.saw(final("one"))
     measured.now += 0.25
-    assert measured.measure.published(final("one"))
+    measured.measure.published(final("one"))
+    assert measured.measure.is_sampling
     assert measured.points("latency.upstream_to_published") == [({}, 0.25)]
     assert measured.points("latency.speech_end_to_final") == [({}, 0.2)]
     assert measured.points("finals") == [({}, 1)]
@@ -75,23 +88,36 @@ def test_silence_has_no_end_of_speech() -> None:
     assert measured.points("finals") == [({}, 1)]
 
 
-def test_sample_is_timed_from_its_delivery_to_its_way_upstream() -> None:
+def test_chunk_after_a_final_is_timed_from_its_delivery_to_its_way_upstream() -> None:
     measured = Measured()
-    sample, other = b"\x01" * 8, b"\x02" * 8
-    measured.measure.sampled(sample)
+    assert measured.deliver(4) == [(False, [])]
+    measured.measure.published(final("one"))
+    assert measured.deliver(5, 6) == [(False, [0.0]), (False, [0.0])]
+
+
+def test_chunk_that_waits_is_timed_when_it_goes_upstream_in_whatever_bytes() -> None:
+    """Small chunks go together, and files go decoded."""
+    measured = Measured(window_chunks=3)
+    measured.measure.published(final("one"))
+    assert measured.deliver(4) == [(True, [])]
     measured.now += 0.5
-    assert not measured.measure.left(other)
-    assert measured.measure.left(other + sample)  # small chunks go together
-    assert measured.measure.left(other)  # there is none any more
-    assert measured.points("latency.queue_to_upstream") == [({}, 0.5)]
+    assert measured.give(added(1), since=10.5) == (False, [0.5])
 
 
-def test_sample_that_goes_upstream_in_other_bytes_is_forgotten() -> None:
+def test_chunk_that_the_stream_has_no_place_for_yet_is_no_sample() -> None:
     measured = Measured()
-    measured.measure.sampled(b"\xd5" * 8)
+    measured.measure.published(final("one"))
+    assert measured.deliver(3, 5) == [(True, []), (True, [])]
+    measured.now += 0.25
+    assert measured.deliver(4) == [(False, [0.0])]
+
+
+def test_chunk_that_waits_for_long_is_forgotten() -> None:
+    measured = Measured(window_chunks=3)
+    measured.measure.published(final("one"))
+    assert measured.deliver(4) == [(True, [])]
     measured.now += LONGEST_WAIT
-    assert measured.measure.left(b"\x08\x00" * 8)
-    assert measured.points("latency.queue_to_upstream") == []
+    assert measured.deliver(5) == [(False, [])]
 
 
 def test_events_are_counted_by_what_they_say() -> None:

@@ -29,7 +29,6 @@ from speechmq.core.values.outputs import (
     Outcome,
     Output,
     Publish,
-    SendAudio,
     SendCommand,
     StartRecognition,
     SwitchToStandby,
@@ -189,36 +188,28 @@ def test_link_that_was_closed_is_not_heard() -> None:
 
 
 class Sampling(StreamObserver):
-    """Wants a sample, and tells what it was shown."""
+    """Wants the next chunk, and notes what it is shown."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown: list[tuple[str, bytes]] = []
+        self.is_sampling = True
+        self.shown: list[tuple[Input, float]] = []
 
-    def sampled(self, audio: bytes) -> None:
-        self.shown.append(("sampled", audio))
-
-    def left(self, audio: bytes) -> bool:
-        self.shown.append(("left", audio))
-        return audio == self.shown[0][1]
+    def sample(self, received: Input, since: float) -> None:
+        self.shown.append((received, since))
+        self.is_sampling = not isinstance(received, ChunkDelivered)
 
 
-class DivertedQueue:
-    def divert(self, deliver: Any) -> None:
-        self.deliver = deliver
-
-
-def test_one_chunk_is_shown_to_the_observer_and_no_other() -> None:
-    chunks = [ChunkDelivered(tag, tag, bytes([tag])) for tag in (1, 2, 3)]
-    stream = ScriptedStream({})
-    runner, _, _ = with_links(stream)
-    queue, observer = DivertedQueue(), Sampling()
-    runner._queue, runner._observer = cast("Any", queue), observer
-    runner._deliver_sample(chunks[0])
-    assert queue.deliver == runner._deliver
-    runner._perform([SendAudio(b"held"), SendAudio(chunks[0].audio), SendAudio(chunks[1].audio)])
-    assert observer.shown == [("sampled", b"\x01"), ("left", b"held"), ("left", b"\x01")]
-    assert [one for _, one in runner._inbox] == [chunks[0]]
+def test_inputs_are_shown_to_the_observer_until_it_has_its_sample() -> None:
+    pause: Input = UtteranceEnded(Metadata(1.0, 1.0))
+    chunks: list[Input] = [ChunkDelivered(tag, tag, bytes([tag])) for tag in (1, 2)]
+    runner, _, _ = with_links(ScriptedStream({}))
+    observer = runner._observer = Sampling()
+    times = iter((1.0, 2.0, 3.0))
+    runner._clock = lambda: next(times)
+    for received in (pause, *chunks):
+        runner._receive(received)
+    assert observer.shown == [(pause, 1.0), (chunks[0], 2.0)]
 
 
 # -- events wait for the broker in bounds ----------------------------------------------------------
