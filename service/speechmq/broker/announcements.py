@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pamqp import commands as spec
 
-from speechmq_schemas import Names, from_event
+from speechmq_schemas import AmqpMessage, Names, from_event
 from speechmq_schemas.events import Event
 
 from ..errors import MessageNacked
@@ -27,7 +27,6 @@ async def announce(
     names: Names,
     event: Event,
     *,
-    epoch: int = OWNERLESS_EPOCH,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Returns when the broker has the event. The time makes its ``message_id`` unique; ``headers``
@@ -35,8 +34,26 @@ async def announce(
 
     A consumer whose full queue refuses it has to do without; that is no reason to end anything.
     """
-    message = from_event(event, epoch=epoch, seq=time.time_ns(), headers=headers)
-    properties = spec.Basic.Properties(
+    message = from_event(event, epoch=OWNERLESS_EPOCH, seq=time.time_ns(), headers=headers)
+    await publish_event(channel, names, message)
+
+
+async def publish_event(channel: Channel, names: Names, message: AmqpMessage) -> None:
+    """As ``announce``, of an event that is a message already."""
+    try:
+        with translated(f"publishing {message.type}"):
+            await channel.basic_publish(
+                message.body,
+                exchange=names.events,
+                routing_key=message.routing_key,
+                properties=properties_of(channel, message),
+            )
+    except MessageNacked:
+        log.warning("consumer_queue_full", routing_key=message.routing_key)
+
+
+def properties_of(channel: Channel, message: AmqpMessage) -> spec.Basic.Properties:
+    return spec.Basic.Properties(
         message_type=message.type,
         message_id=message.message_id,
         correlation_id=message.correlation_id,
@@ -45,13 +62,3 @@ async def announce(
         user_id=channel.users.own,
         delivery_mode=2,
     )
-    try:
-        with translated(f"publishing {message.type}"):
-            await channel.basic_publish(
-                message.body,
-                exchange=names.events,
-                routing_key=message.routing_key,
-                properties=properties,
-            )
-    except MessageNacked:
-        log.warning("consumer_queue_full", routing_key=message.routing_key)

@@ -12,9 +12,14 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """Another worker, or this one, is to go on; ``after`` a pause in seconds, so as not to spin."""
+    """Another worker, or this one, goes on; ``after`` a pause in seconds, so as not to spin.
+
+    ``error`` and ``reason`` are those of what went wrong, or nothing.
+    """
 
     after: float = 0.0
+    error: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from functools import partial
 
 from speechmq_schemas import ContractError, Names, StartStream
 
+from ..broker.amqp.outage import Outage
 from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim, Claims
 from ..broker.control.replies import Answers
@@ -30,6 +31,8 @@ log = get_logger(__name__)
 
 # Seconds for which a claim is kept that cannot be dead-lettered.
 DEAD_LETTER_PAUSE = 1.0
+# Streams given back for an error of whose last warning a worker knows.
+MOST_UNLUCKY = 1000
 
 
 def _backlog(settings: WorkerSettings) -> Backlog:
@@ -78,6 +81,9 @@ class Manager:
         )
         self._owners: dict[str, StreamOwner] = {}
         self._serving: set[asyncio.Task[None]] = set()
+        # Streams that were given back for an error, and may be with another worker by now.
+        self._unlucky: dict[str, Outage] = {}
+        self._clock = clock
         self._draining: str | None = None
         self._stopped = asyncio.Event()
         self._idle = asyncio.Event()
@@ -158,7 +164,20 @@ class Manager:
             log.warning("second_claim_dropped", stream_id=start.stream_id)
             await self._claims.settle(claim)
         else:
-            await self._settle(claim, await self._hold(claim, start))
+            outcome = await self._hold(claim, start)
+            self._log_outcome(start.stream_id, outcome)
+            await self._settle(claim, outcome)
+
+    def _log_outcome(self, stream_id: str, outcome: ClaimOutcome) -> None:
+        """The warnings of one stream grow rare: it may be tried for hours."""
+        if not (isinstance(outcome, Requeued) and outcome.error):
+            self._unlucky.pop(stream_id, None)
+            return
+        if len(self._unlucky) >= MOST_UNLUCKY:
+            self._unlucky.clear()
+        if self._unlucky.setdefault(stream_id, Outage()).is_news(self._clock()):
+            about = {"error": outcome.error, "reason": outcome.reason}
+            log.warning("stream_given_back", stream_id=stream_id, **about)
 
     async def _wait_for_last(self, stream_id: str) -> None:
         """An id may be used again while this worker still clears up behind its last stream."""
@@ -180,8 +199,8 @@ class Manager:
         match outcome:
             case Acked():
                 await self._claims.settle(claim)
-            case Requeued(after):
-                await asyncio.sleep(after)
+            case Requeued():
+                await asyncio.sleep(outcome.after)
                 await self._claims.give_back(claim)
             case DeadLettered(code, reason):
                 await self._dead_letter(claim, code, reason)

@@ -7,8 +7,14 @@ the claim is the manager's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +24,7 @@ from ..backoff import backoff
 from ..broker.amqp.error_map import answered
 from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim
+from ..broker.control.consumers import has_leader
 from ..broker.control.seats import seats_of
 from ..broker.control.status import Ownership, StatusDesk
 from ..broker.stream.checkpoints import Takeover, take_over, write_checkpoint
@@ -105,19 +112,14 @@ class StreamOwner:
         Raises ``BrokerError`` when that is not to be had: the connection has to end then, and with
         it goes what is held. The same is true for cancelling.
         """
-        async with task_group() as tasks:
-            opening = tasks.create_task(self._open_queue())
-            is_owner = await self._own()
-        if not is_owner:
-            await opening.result().close()
+        try:
+            async with self._ownership() as queue, self._questions():
+                outcome = await self._outcome_of(queue)
+                if self._claim.seat and not isinstance(outcome, Requeued):
+                    await self._free_seat(self._claim.seat)
+                return outcome
+        except StreamOwned:
             return self._judge_other_owner()
-        outcome = await self._run_to_outcome(opening.result())
-        async with self._answered():
-            if self._claim.seat and not isinstance(outcome, Requeued):
-                await self._free_seat(self._claim.seat)
-            await self._desk.unregister(self._stream_id)
-            await release(self._plane, self._names, self._stream_id)
-        return outcome
 
     def drain(self, reason: str) -> None:
         """Asks for an early outcome: the stream is to be left to another worker."""
@@ -125,9 +127,57 @@ class StreamOwner:
         if self._runner is not None:
             self._runner.drain(reason)
 
+    # -- what an owner holds, from the outside in ------------------------------------------------
+
+    @asynccontextmanager
+    async def _ownership(self) -> AsyncIterator[StreamQueue]:
+        """The lock, and a channel that is opened meanwhile. Raises ``StreamOwned``.
+
+        A block that raises leaves the lock to the end of the connection: nothing else makes sure
+        that what the block published comes before the next owner.
+        """
+        async with task_group() as tasks:
+            opening = tasks.create_task(self._open_queue())
+            is_owner = await self._acquire()
+        async with aclosing(opening.result()) as queue:
+            if not is_owner:
+                raise StreamOwned(f"another worker keeps stream {self._stream_id}")
+            yield queue
+        async with self._answered():
+            await release(self._plane, self._names, self._stream_id)
+
+    @asynccontextmanager
+    async def _questions(self) -> AsyncIterator[None]:
+        """Questions about the stream come here from ``_register`` on, until this block ends."""
+        yield
+        async with self._answered():
+            await self._desk.unregister(self._stream_id)
+
+    @asynccontextmanager
+    async def _audio(self, queue: StreamQueue, takeover: Takeover) -> AsyncIterator[None]:
+        """The consumer, opened behind the fence, which counts the owners: they may die of it."""
+        try:
+            async with self._answered():
+                await queue.consume()
+        except QueueMissing:
+            raise
+        except BrokerError:
+            await self._withdraw(takeover)
+            raise
+        yield
+
+    @asynccontextmanager
+    async def _upkeep(self, queue: StreamQueue, epoch: int) -> AsyncIterator[None]:
+        """Renews what would expire, and has questions answered; audio need not wait for that."""
+        async with task_group() as tasks:
+            renewing = tasks.create_task(self._renew(queue))
+            tasks.create_task(self._register(epoch))
+            yield
+            renewing.cancel()
+
     # -- owning ----------------------------------------------------------------------------------
 
-    async def _own(self) -> bool:
+    async def _acquire(self) -> bool:
         """False when another owner stays for three heartbeats, or past a drain."""
         deadline = self._clock() + PATIENCE * self._settings.broker.heartbeat
         for pause in backoff(FIRST_PAUSE, LONGEST_PAUSE, self._jitter):
@@ -150,36 +200,35 @@ class StreamOwner:
         log.warning("duplicate_claim_dropped", stream_id=self._stream_id)
         return Acked()
 
-    async def _hold_seat(self, seat: str) -> None:
-        with self._seat_trouble(seat):
-            await self._seats.hold(seat, self._stream_id)
+    async def _open_queue(self) -> StreamQueue:
+        session = self._settings.session
+        async with self._answered():
+            channel = await self._plane.channel(prefetch=session.prefetch)
+        return StreamQueue(
+            channel, self._topology(), self._names.dead, max_bytes=session.max_chunk_bytes
+        )
 
-    async def _free_seat(self, seat: str) -> None:
-        with self._seat_trouble(seat):
-            await self._seats.free(seat, self._stream_id)
+    def _topology(self) -> StreamTopology:
+        broker = self._settings.broker
+        return per_stream(
+            self._names,
+            self._stream_id,
+            self._claim.body,
+            queue_type=broker.queue_type,
+            max_bytes=broker.stream_max_bytes,
+            expires=broker.stream_expires,
+        )
 
-    @contextmanager
-    def _seat_trouble(self, seat: str) -> Iterator[None]:
-        """A seat that the broker refuses, or whose node is down, expires by itself: no reason to
-        end a connection that other streams use."""
-        try:
-            yield
-        except BrokerError as error:
-            if self._plane.is_lost:
-                raise
-            log.warning("seat_refused", stream_id=self._stream_id, seat=seat, **describe(error))
+    # -- what becomes of a stream that is owned --------------------------------------------------
 
-    # -- from owning to letting go ---------------------------------------------------------------
-
-    async def _run_to_outcome(self, queue: StreamQueue) -> ClaimOutcome:
+    async def _outcome_of(self, queue: StreamQueue) -> ClaimOutcome:
         """One stream's trouble with the broker is no other's, as long as the connection lives."""
         try:
             return await self._run_or_fail(queue)
         except BrokerError as error:
             if self._plane.is_lost:
                 raise
-            log.warning("stream_given_back", stream_id=self._stream_id, **describe(error))
-            return Requeued(after=LONGEST_PAUSE)
+            return Requeued(LONGEST_PAUSE, **describe(error))
 
     async def _run_or_fail(self, queue: StreamQueue) -> ClaimOutcome:
         try:
@@ -202,28 +251,7 @@ class StreamOwner:
             outcome = await self._run_stream(queue)
         except QueueMissing:
             return await self._clear_up()
-        finally:
-            await queue.close()
         return Requeued() if outcome is Outcome.DETACHED else Acked()
-
-    async def _open_queue(self) -> StreamQueue:
-        session = self._settings.session
-        async with self._answered():
-            channel = await self._plane.channel(prefetch=session.prefetch)
-        return StreamQueue(
-            channel, self._topology(), self._names.dead, max_bytes=session.max_chunk_bytes
-        )
-
-    def _topology(self) -> StreamTopology:
-        broker = self._settings.broker
-        return per_stream(
-            self._names,
-            self._stream_id,
-            self._claim.body,
-            queue_type=broker.queue_type,
-            max_bytes=broker.stream_max_bytes,
-            expires=broker.stream_expires,
-        )
 
     async def _run_stream(self, queue: StreamQueue) -> Outcome:
         takeover, memo = await self._take_over(queue)
@@ -231,16 +259,11 @@ class StreamOwner:
             raise CrashLoop(self._stream_id, takeover.series.count)
         outcome = Outcome.ENDED
         if not takeover.is_over:
-            # Behind the fence, which counts the owners: it may be the queue that they die of.
-            try:
-                async with self._answered():
-                    await queue.consume()
-            except QueueMissing:
-                raise
-            except BrokerError:
-                await self._withdraw(takeover)
-                raise
-            outcome = await self._run_kept_alive(queue, takeover, memo)
+            async with self._audio(queue, takeover), self._upkeep(queue, takeover.epoch):
+                self._runner = self._runner_of(queue, takeover, memo)
+                if self._draining is not None:
+                    self._runner.drain(self._draining)
+                outcome = await self._runner.run()
         if outcome is not Outcome.DETACHED:
             self.is_last = True
             async with self._answered():
@@ -275,45 +298,24 @@ class StreamOwner:
                 self._stream_id,
                 now=self._wall_milliseconds(),
                 window=window,
+                require_leader=self._require_leader,
             )
             if takeover.checkpoint is None:
                 # What was not acknowledged comes again, so nothing can be missing.
                 return takeover, None
             return takeover, await (reading or self._memo())
 
+    async def _require_leader(self) -> None:
+        """Asked on a connection of its own: the question may cost it. Raises ``BrokerError``."""
+        queue = self._names.stream(self._stream_id)
+        if not await has_leader(self._settings.broker, queue):
+            raise BrokerError(f"the leader of {queue} does not answer; the stream waits for it")
+
     async def _memo(self) -> Memo | None:
         return await read_memo(self._plane, self._names.memo(self._stream_id))
 
-    async def _run_kept_alive(
-        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
-    ) -> Outcome:
-        async with task_group() as tasks:
-            renewal = tasks.create_task(self._keep_alive(queue))
-            tasks.create_task(self._register(takeover.epoch))
-            outcome = await self._run_session(queue, takeover, memo)
-            renewal.cancel()
-        return outcome
-
-    async def _register(self, epoch: int) -> None:
-        """Answers questions about the stream; audio need not wait for that."""
-        since = datetime.fromtimestamp(self._wall_clock(), UTC)
-        async with self._answered():
-            await self._desk.register(self._stream_id, Ownership(epoch, since, self._look))
-
-    def _look(self) -> Status | None:
-        return None if self._runner is None else status_of(self._runner.stream)
-
-    async def _keep_alive(self, queue: StreamQueue) -> None:
-        while True:
-            await asyncio.sleep(self._settings.broker.stream_expires / RENEWALS)
-            async with self._answered():
-                await queue.renew()
-                if self._claim.seat:
-                    await self._hold_seat(self._claim.seat)
-
-    async def _run_session(
-        self, queue: StreamQueue, takeover: Takeover, memo: Memo | None
-    ) -> Outcome:
+    def _runner_of(self, queue: StreamQueue, takeover: Takeover, memo: Memo | None) -> Runner:
+        """Raises ``ContractError`` where this worker's settings do not allow the stream."""
         access = self._upstream.access(self._start)
         spec = spec_of(self._start)
         stream = Stream(
@@ -333,22 +335,57 @@ class StreamOwner:
             headers=self._claim.headers,
             deliveries=queue,
         )
-        runner = Runner(
+        publisher = EventPublisher(
+            queue.channel, self._names, self._stream_id, epoch=takeover.epoch
+        )
+        return Runner(
             stream,
             queue=queue,
-            publisher=EventPublisher(
-                queue.channel, self._names, self._stream_id, epoch=takeover.epoch
-            ),
+            publisher=publisher,
             upstream=access,
             clock=self._clock,
             broker_timeout=self._settings.broker.answer_timeout,
             backlog=self._backlog,
             observer=self.observer,
         )
-        self._runner = runner
-        if self._draining is not None:
-            runner.drain(self._draining)
-        return await runner.run()
+
+    # -- beside a stream that runs ---------------------------------------------------------------
+
+    async def _register(self, epoch: int) -> None:
+        since = datetime.fromtimestamp(self._wall_clock(), UTC)
+        async with self._answered():
+            await self._desk.register(self._stream_id, Ownership(epoch, since, self._look))
+
+    def _look(self) -> Status | None:
+        return None if self._runner is None else status_of(self._runner.stream)
+
+    async def _renew(self, queue: StreamQueue) -> None:
+        while True:
+            await asyncio.sleep(self._settings.broker.stream_expires / RENEWALS)
+            async with self._answered():
+                await queue.renew()
+                if self._claim.seat:
+                    await self._hold_seat(self._claim.seat)
+
+    async def _hold_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            await self._seats.hold(seat, self._stream_id)
+
+    async def _free_seat(self, seat: str) -> None:
+        with self._seat_trouble(seat):
+            async with self._answered():
+                await self._seats.free(seat, self._stream_id)
+
+    @contextmanager
+    def _seat_trouble(self, seat: str) -> Iterator[None]:
+        """A seat that the broker refuses, or whose node is down, expires by itself: no reason to
+        end a connection that other streams use."""
+        try:
+            yield
+        except BrokerError as error:
+            if self._plane.is_lost:
+                raise
+            log.warning("seat_refused", stream_id=self._stream_id, seat=seat, **describe(error))
 
     # -- streams that cannot be run --------------------------------------------------------------
 
@@ -364,15 +401,15 @@ class StreamOwner:
             log.info("late_claim_dropped", stream_id=self._stream_id)
             return Acked()
         reason = f"the stream's {lost} expired or was deleted before its end; its audio is gone"
-        await self._tell_failure(f"{lost}_lost", reason)
+        await self._report_failure(f"{lost}_lost", reason, has_state=lost != "state")
         return Acked()
 
     async def _fail(self, code: str, reason: str) -> ClaimOutcome:
         self.is_last = True
-        await self._tell_failure(code, reason)
+        await self._report_failure(code, reason, has_state=True)
         return DeadLettered(code, reason)
 
-    async def _tell_failure(self, code: str, reason: str) -> None:
+    async def _report_failure(self, code: str, reason: str, *, has_state: bool) -> None:
         about = {"stream_id": self._stream_id, "code": code, "reason": reason, "retryable": True}
         log.error("stream_failed", **about)
         async with self._answered():
@@ -382,6 +419,7 @@ class StreamOwner:
                 StreamFailed.model_validate(about),
                 epoch=self._wall_milliseconds(),
                 headers=context_of(self._claim.headers),
+                has_state=has_state,
             )
 
     # -- small things ----------------------------------------------------------------------------

@@ -29,10 +29,11 @@ RETRY_EVERY = 0.1
 # unknown streams must not keep others waiting. The longer it has waited, the longer it is held:
 # going round costs the broker as much as being published.
 SHORTEST_HOLD, LONGEST_HOLD = 1.0, 4.0
-# Seconds behind a loss of the connection in which messages go one at a time, and how often one
-# stream may have cost it.
+# Seconds after a loss of the connection in which messages go one at a time, and how often one
+# stream may have cost it before its queue is left alone for a while: the queue has no leader now.
 CAREFUL = 10.0
 MOST_LOSSES = 3
+REST = 30.0
 # When the message first came, in milliseconds since 1970; a float would travel in 32 bits.
 SINCE = "x-speechmq-early-since"
 
@@ -80,6 +81,7 @@ class EarlyAudio:
         self._one_at_a_time = asyncio.Lock()
         self._careful_until = -math.inf
         self._losses: Counter[str] = Counter()
+        self._resting: dict[str, float] = {}
 
     async def forward(self, message: AmqpMessage, _redelivered: bool = False) -> None:
         """Returns when the message is in its stream's queue, among the dead letters, or at the end
@@ -95,9 +97,9 @@ class EarlyAudio:
         if prefix != "stream" or not is_stream_id(stream_id):
             await self._dead_letter(message, "unroutable", f"no queue for {message.routing_key!r}")
             return
-        if self._losses[self._names.stream(stream_id)] >= MOST_LOSSES:
-            reason = f"RabbitMQ ends each connection that publishes to the queue of {stream_id!r}"
-            await self._dead_letter(message, "stream_unreachable", reason)
+        if self._clock() < self._resting.get(self._names.stream(stream_id), -math.inf):
+            await asyncio.sleep(self._hold(message))
+            await self._return(message, self._since(message))
             return
         lane = self._lanes.setdefault(stream_id, Lane())
         lane.users += 1
@@ -111,7 +113,7 @@ class EarlyAudio:
             await self._put_back(message, stream_id)
 
     async def _forward_in_turn(self, message: AmqpMessage, stream_id: str, lane: Lane) -> bool:
-        hold = min(LONGEST_HOLD, self._wait, max(SHORTEST_HOLD, self._age(message)))
+        hold = self._hold(message)
         hold_until = self._clock() + hold
         try:
             async with asyncio.timeout(hold):
@@ -135,6 +137,9 @@ class EarlyAudio:
             await asyncio.sleep(RETRY_EVERY)
         return True
 
+    def _hold(self, message: AmqpMessage) -> float:
+        return min(LONGEST_HOLD, self._wait, max(SHORTEST_HOLD, self._age(message)))
+
     def _age(self, message: AmqpMessage) -> float:
         """Seconds since it first came."""
         since = message.headers.get(SINCE)
@@ -143,11 +148,8 @@ class EarlyAudio:
 
     async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
         """At the end of the queue, so that others get their turn; or among the dead letters."""
-        now = round(self._clock() * 1000)
-        found = message.headers.get(SINCE)
-        # Anybody may write the header, so it cannot make a message stay for longer.
-        since = min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
-        if now - since >= self._wait * 1000:
+        since = self._since(message)
+        if self._clock() * 1000 - since >= self._wait * 1000:
             # It may have waited behind others only, or with a worker that was dead.
             queue = self._names.stream(stream_id)
             if await self._try(message, queue):
@@ -157,6 +159,16 @@ class EarlyAudio:
             reason = f"no stream {stream_id!r} was started within {self._wait} s"
             await self._dead_letter(message, "unknown_stream", reason)
             return
+        await self._return(message, since)
+
+    def _since(self, message: AmqpMessage) -> int:
+        """When it first came, as far as is known, in milliseconds since 1970."""
+        now, found = round(self._clock() * 1000), message.headers.get(SINCE)
+        # Anybody may write the header, so it cannot make a message stay for longer.
+        return min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
+
+    async def _return(self, message: AmqpMessage, since: int) -> None:
+        """To the end of the queue."""
         properties = _properties(message)
         properties.headers = {**(properties.headers or {}), SINCE: since}
         # The routing key names the stream, so it goes the way it came.
@@ -184,8 +196,11 @@ class EarlyAudio:
             except BrokerError:
                 self._careful_until = self._clock() + CAREFUL
                 self._losses[queue] += is_alone
+                if self._losses[queue] >= MOST_LOSSES:
+                    self._resting[queue] = self._clock() + REST
                 raise
         del self._losses[queue]
+        self._resting.pop(queue, None)
         return is_there
 
     async def _dead_letter(self, message: AmqpMessage, code: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -68,14 +69,24 @@ class Takeover:
     series: Series
 
 
-async def take_over(
-    channel: Channel, names: Names, stream_id: str, *, now: int, window: int
+async def take_over(  # by name
+    channel: Channel,
+    names: Names,
+    stream_id: str,
+    *,
+    now: int,
+    window: int,
+    require_leader: Callable[[], Awaitable[None]],
 ) -> Takeover:
     """Makes this worker the stream's owner, which it must be already by its claim and consumer.
 
     ``now`` is the wall clock's, in milliseconds since 1970. It is the epoch of a stream that never
     had one, so that it is higher than those of an earlier stream of the same id: they would share
     their ``message_id``. ``window``, in milliseconds, is how long a fruitless owner counts.
+
+    ``require_leader`` is called before a fruitless owner is counted. It raises ``BrokerError`` when
+    the stream's queue does not answer: RabbitMQ closes the connection of an owner that consumes it,
+    and such an owner did not crash.
 
     A final that the predecessor may not have seen confirmed is published again under its own
     ``message_id``. Then epoch + 1 goes into ``state``, confirmed: whoever reads it from now on
@@ -100,7 +111,9 @@ async def take_over(
         with translated(f"leaving the last words in {queue}"):
             await channel.basic_reject(found.delivery_tag or 0, requeue=True)
         return Takeover(epoch, checkpoint, is_over=True, series=_series(found))
-    series = _series(found).next(now, window)
+    if (fruitless := _series(found)).count:
+        await require_leader()
+    series = fruitless.next(now, window)
     async with task_group() as tasks:
         # One right behind the other, in this order, and the wait for both confirms is one.
         if event in TOLD_AGAIN:

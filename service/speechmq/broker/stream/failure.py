@@ -3,13 +3,15 @@ it leaves."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
-from speechmq_schemas import Names, StreamFailed
+from speechmq_schemas import Names, StreamFailed, from_event
 
 from ...errors import StreamUnharmed
+from ..amqp.error_map import translated
 from ..amqp.plane import DataPlane
-from ..announcements import announce
+from ..announcements import properties_of, publish_event
 from .stream_queue import delete_queues
 
 
@@ -29,11 +31,31 @@ async def lost_of(plane: DataPlane, names: Names, stream_id: str) -> str | None:
     return "state" if has_queue else "queue"
 
 
-async def fail_stream(
-    plane: DataPlane, names: Names, failed: StreamFailed, *, epoch: int, headers: Mapping[str, str]
+async def fail_stream(  # by name
+    plane: DataPlane,
+    names: Names,
+    failed: StreamFailed,
+    *,
+    epoch: int,
+    headers: Mapping[str, str],
+    has_state: bool,
 ) -> None:
-    """Tells of it, and deletes the stream's queues then. Raises ``BrokerError``."""
+    """Publishes the failure, and deletes the stream's queues then. Raises ``BrokerError``.
+
+    The failure is the stream's last state first, where it ``has_state``: a successor of one that
+    got no further finds it there, publishes it under the same ``message_id``, and deletes.
+    """
+    message = from_event(failed, epoch=epoch, seq=time.time_ns(), headers=headers)
     async with plane.asking(confirms=True) as channel:
-        await announce(channel, names, failed, epoch=epoch, headers=headers)
+        if has_state:
+            state = names.state(failed.stream_id)
+            with translated(f"saving the failure in {state}"):
+                await channel.basic_publish(
+                    message.body,
+                    routing_key=state,
+                    properties=properties_of(channel, message),
+                    mandatory=True,
+                )
+        await publish_event(channel, names, message)
     async with plane.asking() as channel:
         await delete_queues(channel, names, failed.stream_id)

@@ -54,10 +54,6 @@ class StreamQueue:
         if self._deliver is not None:
             self._deliver(read_delivery(message))
 
-    def divert(self, deliver: Callable[[Delivered], None]) -> None:
-        """``deliver`` is called for each message from now on, in place of the one before."""
-        self._deliver = deliver
-
     def headers_of(self, tag: int) -> Mapping[str, Any] | None:
         """Those of a delivery, as long as it is not acknowledged."""
         message = self._recent.get(tag)
@@ -107,7 +103,7 @@ class StreamQueue:
             with translated(f"renewing {queue.name}"):
                 await declare_queue(self.channel, queue)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Lets go: what was not acknowledged goes back, in order."""
         await close_quietly(self.channel)
 

@@ -13,7 +13,7 @@ from aiormq.exceptions import ConnectionInternalError, PublishError
 from pamqp import commands as spec
 from pamqp.header import ContentHeader
 
-from speechmq.broker.control.early import MOST_LOSSES, SINCE, EarlyAudio, Lane
+from speechmq.broker.control.early import MOST_LOSSES, REST, SINCE, EarlyAudio, Lane
 from speechmq.errors import QueueUnavailable
 from speechmq_schemas import AmqpMessage, Names
 
@@ -145,10 +145,11 @@ class DeadlyQueue:
         self.published.append((routing_key, body))
 
 
-async def test_stream_whose_queue_costs_the_connection_again_and_again_is_given_up() -> None:
+async def test_stream_whose_queue_costs_the_connection_again_and_again_rests() -> None:
     """The first loss blames nobody: others may have been under way. Others go on meanwhile."""
     side: Any = DeadlyQueue()
-    early = early_audio(side, wait=30.0, clock=lambda: 0.0)
+    now = 100.0
+    early = early_audio(side, wait=0.01, clock=lambda: now)
     bad, good = AmqpMessage("stream.bad", "AudioChunk", b"bad"), chunk(1)
     for _ in range(1 + MOST_LOSSES):
         with pytest.raises(QueueUnavailable):
@@ -157,5 +158,11 @@ async def test_stream_whose_queue_costs_the_connection_again_and_again_is_given_
     await early.forward(bad)
     assert side.published == [
         *[("speechmq.stream.s", good.body)] * (1 + MOST_LOSSES),
-        ("speechmq.dead", b"bad"),
+        ("stream.bad", b"bad"),
     ]
+    now += REST
+    with pytest.raises(QueueUnavailable):  # which is tried again, and rests again
+        await early.forward(bad)
+    await early.forward(bad)
+    assert side.published[-1] == ("stream.bad", b"bad")
+    assert len(side.published) == 3 + MOST_LOSSES
