@@ -21,6 +21,7 @@ COPY deploy/image/ /usr/local/bin/
 WORKDIR /source
 COPY pyproject.toml uv.lock ./
 COPY schemas/pyproject.toml schemas/
+COPY clients/python/pyproject.toml clients/python/
 COPY service/pyproject.toml service/
 COPY emulator/pyproject.toml emulator/
 

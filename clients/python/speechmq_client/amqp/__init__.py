@@ -1,0 +1,1 @@
+"""Everything that knows aio-pika, and nothing of streams."""
