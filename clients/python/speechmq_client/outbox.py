@@ -17,6 +17,8 @@ from speechmq_schemas import AmqpMessage
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
+ROUNDING = 1e-6
+"""Seconds: a sum of chunks may be a hair less than what it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Outbox:
     @property
     def has_room(self) -> bool:
         limits = self._limits
-        return self._bytes < limits.max_bytes and self._seconds < limits.max_seconds
+        has_time = self._seconds < limits.max_seconds - ROUNDING
+        return has_time and self._bytes < limits.max_bytes
 
     def add(self, message: AmqpMessage, now: float, seconds: float = 0.0) -> int:
         """Keeps ``message`` under the next number, which it returns."""

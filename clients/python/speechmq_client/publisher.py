@@ -37,6 +37,7 @@ from .errors import BrokerUnavailable, ClientError, ExchangeMissing, NoAnswer, S
 from .outbox import OutboxLimits
 from .sender import Pressure, Sender
 from .stream import StreamHandle, StreamOptions
+from .tasks import task_group
 
 log = logging.getLogger("speechmq_client")
 
@@ -151,7 +152,7 @@ class Publisher:
     async def __aenter__(self) -> Self:
         """Raises ``BrokerUnavailable``, ``AccessRefused``, ``ExchangeMissing``."""
         async with AsyncExitStack() as resources:
-            self._tasks = await resources.enter_async_context(asyncio.TaskGroup())
+            self._tasks = await resources.enter_async_context(task_group())
             resources.callback(self._stop_services)
             await self._control.open(self._connect_timeout)
             self._serve(self._control.run())

@@ -35,6 +35,7 @@ from .amqp.messages import from_aio_pika
 from .errors import BrokerUnavailable, ClientError
 from .folds import Transcripts
 from .inbox import Inbox, Position, Verdict
+from .tasks import task_group
 
 log = logging.getLogger("speechmq_client")
 
@@ -139,7 +140,7 @@ class Subscriber:
         """Raises ``BrokerUnavailable``, ``AccessRefused``, ``ExchangeMissing``,
         ``ArgumentsDiffer``."""
         async with AsyncExitStack() as resources:
-            tasks = await resources.enter_async_context(asyncio.TaskGroup())
+            tasks = await resources.enter_async_context(task_group())
             await self._link.open(self._connect_timeout)
             for key in self._keys:
                 await self._consumer.bind(key)
