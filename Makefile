@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry alerts compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ alerts: ## do the alert rules do what their tests say? (fetches promtool)
 
 bench-telemetry: setup ## what traces and metrics cost a worker, per chunk (3 minutes)
 	@$(BIN)/python -m bench.telemetry
+
+bench-client: setup ## what a chunk costs a publisher, with the client library and without (3 minutes)
+	@$(BIN)/python -m bench.client
 
 lint: setup ## what must hold before a commit
 	@$(BIN)/ruff check

@@ -68,6 +68,13 @@ async def test_publisher_in_python(namespace: Namespace, recording: Path) -> Non
     assert await words_published_by(namespace, *command) == said(NUMBERS)
 
 
+async def test_publisher_in_python_with_the_client_library(
+    namespace: Namespace, recording: Path
+) -> None:
+    command = (sys.executable, "publish_wav.py", str(recording))
+    assert await words_published_by(namespace, *command) == said(NUMBERS)
+
+
 @pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed")
 async def test_publisher_in_node(namespace: Namespace, recording: Path, tmp_path: Path) -> None:
     for name in ("publish.mjs", "package.json", "package-lock.json"):
@@ -87,6 +94,9 @@ async def test_publisher_in_java(namespace: Namespace, recording: Path) -> None:
     assert await words_published_by(namespace, *command) == said(NUMBERS)
 
 
-@pytest.mark.parametrize("name", ["publish.py", "publish.mjs", "Publish.java"])
+SHOWN = ["publish_wav.py", "captions.py", "publish.py", "publish.mjs", "Publish.java"]
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_readme_shows_the_example_as_it_stands(name: str) -> None:
     assert (EXAMPLES / name).read_text() in (ROOT / "README.md").read_text()
