@@ -43,7 +43,7 @@ pool: asyncpg.Pool
 
 
 @broker.subscriber(queue, events, no_reply=True, ack_policy=AckPolicy.NACK_ON_ERROR)
-async def write(body: bytes, message: RabbitMessage) -> None:
+async def write(message: RabbitMessage) -> None:
     raw = message.raw_message
     event = KINDS[raw.type].model_validate_json(message.body)
     place = (event.stream_id, event.segment_id, raw.headers["epoch"], raw.headers["seq"])

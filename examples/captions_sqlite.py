@@ -1,7 +1,8 @@
 """Writes the captions of every stream into SQLite, with FastStream: python captions_sqlite.py FILE.
 
 A row is a segment: its partials replace each other, its final replaces them and stays. Events that
-come twice, or late, change nothing. FastStream acknowledges an event when its row is written.
+come twice, or late, change nothing. FastStream acknowledges an event when its row is written; one
+that cannot be written is given back, and comes again.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import sqlite3
 import sys
 
-from faststream import FastStream
+from faststream import AckPolicy, FastStream
 from faststream.rabbit import ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from speechmq_schemas import FinalTranscript, PartialTranscript
@@ -43,8 +44,8 @@ queue = RabbitQueue(
 events = RabbitExchange("speechmq.events", type=ExchangeType.TOPIC, durable=True, declare=False)
 
 
-@broker.subscriber(queue, events, no_reply=True)
-async def write(body: bytes, message: RabbitMessage) -> None:
+@broker.subscriber(queue, events, no_reply=True, ack_policy=AckPolicy.NACK_ON_ERROR)
+async def write(message: RabbitMessage) -> None:
     raw = message.raw_message
     event = KINDS[raw.type].model_validate_json(message.body)
     place = (event.stream_id, event.segment_id, raw.headers["epoch"], raw.headers["seq"])

@@ -49,7 +49,7 @@ async def audio(socket: WebSocket) -> None:
     showing = asyncio.create_task(show(socket, stream_id))
     try:
         async with Publisher(URL) as publisher:
-            async with await publisher.start_file(stream_id, enable_partials=True) as stream:
+            async with await publisher.start_file(stream_id, enable_partials=True, max_delay=1) as stream:
                 while True:
                     await stream.send(await socket.receive_bytes())
     except WebSocketDisconnect:
