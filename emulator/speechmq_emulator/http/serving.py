@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
@@ -54,7 +54,7 @@ async def serve_http(
             try:
                 yield HttpPort(bound[0], bound[1], tls is not None)
             finally:
-                server.stop()
+                server.should_exit = True
                 await asyncio.wait([serving])
                 server.hang_up()
     except BaseExceptionGroup as group:
@@ -63,26 +63,10 @@ async def serve_http(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        self.should_exit = True
-        self._stopping.set()
-
     def hang_up(self) -> None:
         """Drop connections that did not take their last response in time."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-    async def main_loop(self) -> None:
-        """As uvicorn's, which wakes ten times a second; the clock in the headers needs one."""
-        while not self.should_exit:
-            await self.on_tick(0)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._stopping.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

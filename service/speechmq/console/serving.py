@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -50,32 +50,16 @@ async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            server.stop()
+            server.should_exit = True
             await asyncio.wait([task])
             server.hang_up()
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        self.should_exit = True
-        self._stopping.set()
-
     def hang_up(self) -> None:
         """Drops who did not take the last response in time."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-    async def main_loop(self) -> None:
-        """As uvicorn's, which wakes ten times a second; the clock in the headers needs one."""
-        while not self.should_exit:
-            await self.on_tick(0)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._stopping.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
