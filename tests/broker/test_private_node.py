@@ -137,7 +137,9 @@ async def test_node_that_crashes_by_itself_is_noticed_and_can_start_again(script
         vm.kill()
         async with asyncio.timeout(20):
             assert await node.ended() == -signal.SIGKILL
-        assert [p for p in family(node.layout.folder) if "guard" not in " ".join(p.cmdline())] == []
+        assert [
+            p for p in family(node.layout.folder) if "supervisor" not in " ".join(p.cmdline())
+        ] == []
         await node.start()
         await shake_hands(node.url)
 
@@ -204,7 +206,7 @@ async def peek(url: str, name: str) -> bytes:
 
 
 def family(folder: Path) -> list[psutil.Process]:
-    """All living processes of a node, its guard among them."""
+    """All living processes of a node, its supervisor among them."""
     return [process for process in psutil.process_iter() if mark_of(process) == str(folder)]
 
 

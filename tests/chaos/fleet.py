@@ -21,7 +21,7 @@ import psutil
 from tests.support.tcp_proxy import TcpProxy, proxying
 from tests.support.worker import READY, worker_environment
 
-from speechmq.dev import leash
+from speechmq.dev.supervisor import Job
 
 WORKER = ("-m", "speechmq.cli", "worker")
 GRACE_SECONDS = 25.0
@@ -81,8 +81,7 @@ class Fleet:
 
     async def _run_once(self, worker: Worker, environment: Mapping[str, str]) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", leash.__file__, f"{GRACE_SECONDS:g}"),
-            *(sys.executable, *self._command),
+            *Job((sys.executable, *self._command), grace=GRACE_SECONDS).arguments(),
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
@@ -90,7 +89,7 @@ class Fleet:
             start_new_session=True,
         )
         try:
-            worker.pid = await _leashed(process)
+            worker.pid = await _supervised(process)
             await self._read(worker, process)
             self._log(worker.name, f"ended with {await process.wait()}")
         finally:
@@ -109,8 +108,8 @@ class Fleet:
                 self._changed.set()
 
 
-async def _leashed(process: Process) -> int | None:
-    """The pid of the worker behind its leash; nothing if it has ended already."""
+async def _supervised(process: Process) -> int | None:
+    """The pid of the worker under its supervisor; nothing if it has ended already."""
     while process.returncode is None:
         with suppress(psutil.Error):
             if children := psutil.Process(process.pid).children():

@@ -44,7 +44,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def worker_among(processes: list[psutil.Process]) -> psutil.Process:
-    """The worker itself, not the leash that it is on."""
+    """The worker itself, not its supervisor."""
     (found,) = (one for one in processes if one.cmdline()[1:] == ["-m", "speechmq.cli", "worker"])
     return found
 
@@ -63,7 +63,7 @@ async def test_stack_transcribes_what_is_sent_to_it_and_ends_on_ctrl_c(wav: Path
     assert [word.strip(".") for word in words] == [f"w{number}" for number in NUMBERS]
     assert (sent.code, sent.err) == (0, "")
     assert (done.code, done.out, done.err) == (0, "", "")
-    # Emulator, worker and their leashes; and a node, unless the broker was given.
+    # Emulator, worker and their supervisors; and a node, unless the broker was given.
     assert len(family) >= 4
     await until_gone(family)
 

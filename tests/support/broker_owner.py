@@ -2,7 +2,7 @@
 
 Run as `python -m tests.support.broker_owner SCRIPT [fork]`. Prints the node's folder and AMQP URL
 as one JSON line, then waits to be killed. With `fork` it first leaves a child behind that
-inherits all it has open, the pipe to the node's guard too; the child's id is in the line.
+inherits all it has open, the pipe to the node's supervisor too; the child's id is in the line.
 """
 
 import asyncio

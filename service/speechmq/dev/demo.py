@@ -20,7 +20,7 @@ from speechmq.commandline.report import show_result
 from speechmq.commandline.request import Wishes, new_stream_id, start_stream
 from speechmq.commandline.screen import print_plain, screen_for
 from speechmq.commandline.send import SendRequest, SendResult, send
-from speechmq.dev.child import Log
+from speechmq.dev.program import Log
 from speechmq.dev.rabbitmq_source import URL_VARIABLE
 from speechmq.dev.stack import Stack, running_stack
 from speechmq.errors import RecordingError

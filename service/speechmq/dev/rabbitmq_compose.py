@@ -11,7 +11,9 @@ from pathlib import Path
 from speechmq.dev.rabbitmq_errors import BrokerNotFoundError, CommandFailedError
 from speechmq.dev.rabbitmq_handshake import shake_hands
 from speechmq.dev.rabbitmq_layout import Ports, free_ports
-from speechmq.dev.rabbitmq_node import end_guard, new_folder, start_guard
+from speechmq.dev.rabbitmq_node import new_folder
+from speechmq.dev.supervision import end_supervisor, start_supervisor
+from speechmq.dev.supervisor import Job
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SERVICE = "rabbitmq"
@@ -84,11 +86,12 @@ async def composed_broker(tell: Callable[[str], None]) -> AsyncIterator[Composed
     project = f"speechmq-{secrets.token_hex(4)}"
     broker = ComposedBroker(project, file, free_ports(), secrets.token_hex(16))
     folder = new_folder("speechmq-compose-")
-    farewell = (*broker.words, "down", "--volumes", "--timeout", "0")
-    guard = await start_guard(folder, [], farewell, environment=broker.environment)
+    cleanup = (*broker.words, "down", "--volumes", "--timeout", "0")
+    job = Job((), folder=str(folder), cleanup=cleanup)
+    supervisor = await start_supervisor(job, environment=broker.environment)
     try:
         tell("Starting RabbitMQ in Docker (the first time pulls its image)")
         await broker.start()
         yield broker
     finally:
-        await end_guard(guard)
+        await end_supervisor(supervisor, job)

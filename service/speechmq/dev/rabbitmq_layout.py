@@ -158,7 +158,7 @@ class NodeLayout:
             "RABBITMQ_SCHEMA_DIR": f"{folder}/schema",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_FLAGS,
             # Makes the script replace itself by the Erlang VM instead of keeping a shell around
-            # it, so that a signal to our child reaches the node.
+            # it, so that a signal to the supervised process reaches the node.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 

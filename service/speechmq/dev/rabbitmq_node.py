@@ -1,26 +1,23 @@
 """Runs a RabbitMQ server that is installed here as a private node: ours alone, gone with us."""
 
 import asyncio
-import json
 import os
 import secrets
-import shutil
-import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from speechmq.dev import rabbitmq_guard
 from speechmq.dev.rabbitmq_errors import NodeFailedError, PortTakenError, tail
 from speechmq.dev.rabbitmq_handshake import accepts_connections
 from speechmq.dev.rabbitmq_layout import MARK, Management, NodeLayout, Ports, free_ports
+from speechmq.dev.supervision import end_supervisor, start_supervisor
+from speechmq.dev.supervisor import Job
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-CLEAR_UP_SECONDS = 60.0
 PORT_TRIES = 5
 
 HANDSHAKE_SECONDS = 2.0
@@ -35,9 +32,9 @@ class PrivateNode:
     Made by `private_node`, which also ends it.
     """
 
-    def __init__(self, layout: NodeLayout, guard: Process) -> None:
+    def __init__(self, layout: NodeLayout, supervisor: Process) -> None:
         self.layout = layout
-        self._guard = guard
+        self._supervisor = supervisor
         self._run: asyncio.Future[int] | None = None
 
     @property
@@ -110,13 +107,13 @@ class PrivateNode:
         return await asyncio.shield(self._run)
 
     def _order(self, order: str) -> None:
-        stdin = self._guard.stdin
+        stdin = self._supervisor.stdin
         assert stdin is not None  # noqa: S101  # opened as a pipe
         stdin.write(f"{order}\n".encode())
 
     async def listen(self) -> None:
-        """Take the guard's reports until it is gone; `private_node` runs this."""
-        stdout = self._guard.stdout
+        """Take the supervisor's reports until it is gone; `private_node` runs this."""
+        stdout = self._supervisor.stdout
         assert stdout is not None  # noqa: S101  # opened as a pipe
         async for line in stdout:
             self._note_end(int(line.split()[1]))
@@ -155,7 +152,7 @@ async def private_node(
     """
     for attempt in range(1, PORT_TRIES + 1):
         layout = _new_layout(choose_ports(), management=management, cookie=cookie, joins=joins)
-        async with _guarded(script, layout) as node:
+        async with _supervised(script, layout) as node:
             try:
                 await node.start()
             except PortTakenError:
@@ -167,48 +164,16 @@ async def private_node(
 
 
 @asynccontextmanager
-async def _guarded(script: Path, layout: NodeLayout) -> AsyncIterator[PrivateNode]:
-    environment = layout.environment(os.environ)
-    guard = await start_guard(layout.folder, [str(script)], environment=environment)
-    node = PrivateNode(layout, guard)
+async def _supervised(script: Path, layout: NodeLayout) -> AsyncIterator[PrivateNode]:
+    job = Job([str(script)], folder=str(layout.folder), mark=MARK)
+    supervisor = await start_supervisor(job, environment=layout.environment(os.environ))
+    node = PrivateNode(layout, supervisor)
     listening = asyncio.create_task(node.listen())
     try:
         yield node
     finally:
-        await end_guard(guard)
+        await end_supervisor(supervisor, job)
         await listening
-
-
-async def start_guard(
-    folder: Path, command: list[str], farewell: tuple[str, ...] = (), *, environment: dict[str, str]
-) -> Process:
-    """Start the guard of `folder`; what it will run on `start`, and what at the very end."""
-    try:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", rabbitmq_guard.__file__),
-            *(str(folder), MARK, json.dumps(command), json.dumps(farewell)),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=environment,
-            start_new_session=True,
-        )
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-async def end_guard(guard: Process) -> None:
-    """Let go of the pipe and wait until the guard has cleared up, a minute at most."""
-    assert guard.stdin is not None  # noqa: S101  # opened as a pipe
-    guard.stdin.close()
-    try:
-        async with asyncio.timeout(CLEAR_UP_SECONDS):
-            await guard.wait()
-    except TimeoutError:
-        guard.kill()
-        await guard.wait()
-    with suppress(BrokenPipeError, ConnectionResetError):
-        await guard.stdin.wait_closed()
 
 
 def new_folder(prefix: str) -> Path:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from speechmq.commandline.extras import console_is_installed
-from speechmq.dev.child import Child, Log, Program, running, running_together
+from speechmq.dev.program import Log, Program, RunningProgram, running, running_together
 from speechmq.dev.rabbitmq import Broker, GivenBroker, private_broker
 from speechmq.errors import ChildFailed
 from speechmq.tasks import task_group
@@ -50,7 +50,7 @@ async def running_stack(
 ) -> AsyncIterator[Stack]:
     """Run everything for the length of the block; `engine` is the emulator's.
 
-    `tell` hears of progress, `log` of every line of the children. Raises ``ChildFailed``, also in
+    `tell` hears of progress, `log` of every line of the programs. Raises ``ChildFailed``, also in
     the middle of the block, and ``DevelopmentBrokerError``.
     """
     if importlib.util.find_spec(EMULATOR) is None:
@@ -76,7 +76,7 @@ async def running_stack(
             tell(f"starting the {' and the '.join(one.name for one in programs)}")
             async with (
                 running_together(programs, log=log) as begun,
-                _watched(broker, upstream, *(child for child, _ in begun)),
+                _watched(broker, upstream, *(program for program, _ in begun)),
             ):
                 lines = [line for _, line in begun if line.startswith(CONSOLE_READY)]
                 pages = [line.removeprefix(CONSOLE_READY).strip() for line in lines]
@@ -116,10 +116,10 @@ def worker(stack: Stack, inherited: Mapping[str, str]) -> Program:
 
 
 @asynccontextmanager
-async def _watched(broker: Broker, *children: Child) -> AsyncIterator[None]:
+async def _watched(broker: Broker, *programs: RunningProgram) -> AsyncIterator[None]:
     """Ends the block with ``ChildFailed`` when one of them is gone."""
     async with task_group() as tasks:
-        watching = [tasks.create_task(child.fail_when_ended()) for child in children]
+        watching = [tasks.create_task(program.fail_when_ended()) for program in programs]
         watching.append(tasks.create_task(_fail_when_broker_ended(broker)))
         yield
         for task in watching:

@@ -1,20 +1,19 @@
-"""A process of the development stack: started, waited for until it is ready, watched, ended."""
+"""A program of the development stack: started, waited for until it is ready, watched, ended."""
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from speechmq.dev import leash
+from speechmq.dev.supervision import end_supervisor, start_supervisor
+from speechmq.dev.supervisor import Job
 from speechmq.errors import ChildFailed
 from speechmq.tasks import task_group
 
 GRACE_SECONDS = 25.0  # a worker takes up to 20 to let go of its streams
 READY_SECONDS = 60.0
-LINE_LIMIT = 2**20
 LAST_WORDS = 20
 
 Log = Callable[[str, str], None]
@@ -30,8 +29,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class Child:
-    """A program that runs; made by ``running``."""
+class RunningProgram:
+    """Made by ``running``."""
 
     def __init__(self, program: Program, process: Process, log: Log) -> None:
         self._program = program
@@ -88,36 +87,27 @@ class Child:
 @asynccontextmanager
 async def running(
     program: Program, *, log: Log, within: float = READY_SECONDS
-) -> AsyncIterator[tuple[Child, str]]:
+) -> AsyncIterator[tuple[RunningProgram, str]]:
     """Run a program for the length of the block; gives it, and the line that said it is ready.
 
     Raises ``ChildFailed``. On the way out it gets SIGTERM and after ``GRACE_SECONDS`` SIGKILL, with
     all that it started; the same happens when this process dies without a word.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", leash.__file__, f"{GRACE_SECONDS:g}", *program.command),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=STDOUT,
-        limit=LINE_LIMIT,
-        env=dict(program.environment),
-        start_new_session=True,
-    )
-    child = Child(program, process, log)
-    reading = asyncio.create_task(child.read())
+    job = Job(program.command, grace=GRACE_SECONDS)
+    supervisor = await start_supervisor(job, environment=program.environment)
+    running_program = RunningProgram(program, supervisor, log)
+    reading = asyncio.create_task(running_program.read())
     try:
-        yield child, await child.ready(within)
+        yield running_program, await running_program.ready(within)
     finally:
-        assert process.stdin is not None  # noqa: S101  # opened as a pipe
-        process.stdin.close()
-        await process.wait()
+        await end_supervisor(supervisor, job)
         await reading
 
 
 @asynccontextmanager
 async def running_together(
     programs: Sequence[Program], *, log: Log, within: float = READY_SECONDS
-) -> AsyncIterator[list[tuple[Child, str]]]:
+) -> AsyncIterator[list[tuple[RunningProgram, str]]]:
     """As ``running``, for programs that do not wait for each other to be ready."""
     async with AsyncExitStack() as stack:
         async with task_group() as tasks:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from speechmq.dev import child
-from speechmq.dev.child import Program, running
+from speechmq.dev import program as program_module
+from speechmq.dev.program import Program, running
 from speechmq.dev.stack import running_stack
 from speechmq.errors import ChildFailed
 
@@ -89,7 +89,7 @@ async def test_child_has_time_for_a_clean_end(tmp_path: Path) -> None:
 
 
 async def test_child_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(program_module, "GRACE_SECONDS", 0.2)
     async with running(program(STUBBORN, ANNOUNCE, SLEEP), log=drop) as (_, line):
         pids = pids_in(line)
     assert not _runs(pids[0])
@@ -158,7 +158,7 @@ async def test_child_does_not_outlive_an_owner_that_is_killed(number: signal.Sig
     toy = (sys.executable, "-u", "-c", f"{ANNOUNCE}\n{SLEEP}")
     owner = f"""
         import asyncio, os, signal
-        from speechmq.dev.child import Program, running
+        from speechmq.dev.program import Program, running
 
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 
@@ -176,10 +176,10 @@ async def test_child_does_not_outlive_an_owner_that_is_killed(number: signal.Sig
     assert process.stdout is not None
     async with asyncio.timeout(30):
         (pid,) = pids_in((await process.stdout.readline()).decode())
-    leash = psutil.Process(pid).ppid()
+    supervisor = psutil.Process(pid).ppid()
     process.send_signal(number)
     await process.communicate()
-    await until_gone(pid, leash)
+    await until_gone(pid, supervisor)
 
 
 async def test_stack_without_an_emulator_says_what_to_install(
