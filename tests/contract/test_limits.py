@@ -11,6 +11,7 @@ from speechmq.broker.control import control, status
 from speechmq.settings import Settings
 from speechmq.speechmatics.messages import LONGEST
 from speechmq.telemetry import trace_context
+from speechmq.upstream.management import MAX_ANSWER
 from speechmq.worker.outbox import MAX_UNCONFIRMED, MAX_WAITING
 from speechmq_schemas.amqp import MAX_COMMAND_BODY
 
@@ -21,7 +22,7 @@ ROW = re.compile(r"^\| .* \| `(\w+)__(\w+)` \| (?:`(.*)`)? ?\| .* \|$", re.MULTI
 def test_defaults_are_those_of_the_settings() -> None:
     settings = Settings()
     found = ROW.findall(PAGE)
-    assert len(found) == 21
+    assert len(found) == 22
     for section, name, told in found:
         default = getattr(getattr(settings, section.lower()), name.lower())
         assert told == ("" if default is None else str(default)), name
@@ -40,6 +41,7 @@ def test_fixed_limits_are_those_of_the_code() -> None:
         f"| {'; '.join(map(str, at_once))} |",
         f"| {status.MAX_QUESTIONS}, {status.PATIENCE:.0f} s |",
         f"| {MAX_WAITING} |",
+        f"| {MAX_ANSWER} |",
         f"| {MAX_UNCONFIRMED} |",
         f"| 0 to {LONGEST:.0e} |".replace("+0", ""),
         f"first {dead_letters.BEGINNING} bytes",

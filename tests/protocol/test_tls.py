@@ -72,7 +72,8 @@ async def test_broker_is_verified(authority: trustme.CA, tmp_path: Path) -> None
 
 def dialling(url: str, ca_file: Path | None = None) -> Dialling:
     settings = UpstreamSettings(ca_file=ca_file)
-    return Dialling(url, settings, Network.of(settings), None, "SPEECHMQ_UPSTREAM__API_KEY")
+    network = Network.of(settings)
+    return Dialling(url, (), settings, network, None, "SPEECHMQ_UPSTREAM__API_KEY")
 
 
 async def test_recogniser_is_verified(authority: trustme.CA, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -238,6 +240,40 @@ async def test_what_the_management_api_answers_is_told_apart(
     assert KEY not in found
 
 
+COMPRESSED = gzip.compress(b'{"key_value": "hush"}' + bytes(50_000_000))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"\r\n\r\n" + b" " * 100_000, "its answer is longer than 65536 bytes"),
+        (
+            b"\r\nContent-Encoding: gzip\r\n\r\n" + COMPRESSED,
+            "its answer is compressed, although none may be",
+        ),
+    ],
+    ids=["long", "compressed"],
+)
+async def test_no_more_of_the_management_apis_answer_is_read_than_a_key_needs(
+    answer: bytes, told: str
+) -> None:
+    tracemalloc.start()
+    try:
+        async with answering(b"201 Created" + answer) as url:
+            found = await refusal(
+                KeyUnavailable,
+                url="ws://127.0.0.1:1/v2",
+                api_key=KEY,
+                auth="temporary_key",
+                management_url=url,
+            )
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.endswith(f"made no temporary key: {told}")
+    assert most < 10_000_000
+
+
 async def test_management_api_that_is_not_there_is_tried_again(unused_port: int) -> None:
     told = await refusal(
         KeyUnavailable,
@@ -317,3 +353,49 @@ async def test_usage_is_tagged_and_no_key_is_sent_where_there_is_none() -> None:
         async with connected(url=f"ws://127.0.0.1:{port}/v2", app="ward 7"):
             pass
     assert requests == [("/v2?sm-app=ward+7", False)]
+
+
+# --- Redirects -------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def redirecting(location: str) -> AsyncIterator[str]:
+    answer = f"307 Temporary Redirect\r\nLocation: {location}\r\nContent-Length: 0"
+    async with answering(answer.encode()) as url:
+        yield url.replace("http:", "ws:")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["ws://[", "ws://host:99999/", "https://host/", "ws://user:pass@/", "ws://" + "a" * 64 + "/"],
+)
+async def test_malformed_redirect_is_a_failed_attempt(location: str) -> None:
+    async with redirecting(location) as url:
+        told = await refusal(UpstreamUnreachable, url=url, api_key=KEY)
+    assert told.startswith(f"no connection to {url}: it redirects to ")
+
+
+async def test_redirect_to_another_place_is_not_followed() -> None:
+    """No key goes there, and no byte."""
+    async with serve("ledger", api_keys=[KEY]) as other, redirecting(other.url) as url:
+        told = await refusal(UpstreamUnreachable, url=url, api_key=KEY)
+    assert told == (
+        f"no connection to {url}: it redirects to {other.url}, which is not allowed; "
+        "see SPEECHMQ_UPSTREAM__REDIRECT_URLS"
+    )
+
+
+@pytest.mark.parametrize("setting", ["redirect_urls", "fallback_urls"])
+async def test_redirect_to_an_allowed_place_is_followed_with_the_key(setting: str) -> None:
+    async with (
+        serve("ledger", api_keys=[KEY]) as other,
+        redirecting(other.url) as url,
+        connected(url=url, api_key=KEY, **{setting: [other.url]}) as connection,
+    ):
+        assert await is_recognising(connection)
+
+
+async def test_redirects_without_end_are_a_failed_attempt() -> None:
+    async with redirecting("/v2") as url:
+        told = await refusal(UpstreamUnreachable, url=url, api_key=KEY)
+    assert told == f"no connection to {url}: more than 10 redirects"

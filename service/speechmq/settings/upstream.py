@@ -132,6 +132,9 @@ class UpstreamSettings(CredentialSettings):
     """Certificates (PEM) of CAs to trust beside those that the machine trusts"""
     proxy: SecretStr | None = None
     """`http://user:password@host:port`, or `direct`; without it as `HTTPS_PROXY`, `NO_PROXY` say"""
+    redirect_urls: tuple[str, ...] = ()
+    """A JSON list of URLs to whose hosts a handshake may be redirected; those that a stream may \
+use are among them"""
     compression: bool = False
     """permessage-deflate; costs much CPU, and audio does not shrink"""
     connect_timeout: Seconds = 10.0
@@ -156,6 +159,11 @@ class UpstreamSettings(CredentialSettings):
         if DEFAULT_CREDENTIAL in credentials:
             raise ValueError(f"{DEFAULT_CREDENTIAL!r} is the one that SPEECHMQ_UPSTREAM__… is")
         return credentials
+
+    @field_validator("redirect_urls")
+    @classmethod
+    def _are_redirects(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return cls._are_websockets(urls)
 
     @field_validator("ca_file")
     @classmethod

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias, TypeGuard, cast
+from typing import Any, NoReturn, TypeAlias, TypeGuard, cast
 
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
@@ -118,9 +118,10 @@ def lost(error: ConnectionClosed) -> UpstreamLost:
 @dataclass(frozen=True, slots=True)
 class Dialling:
     """Where to connect and how; ``app`` tags the account's usage, ``key_setting`` is what to mend
-    when the key is refused."""
+    when the key is refused. A redirect leads to one of ``allowed``, or nowhere."""
 
     url: str
+    allowed: tuple[str, ...]
     settings: UpstreamSettings
     network: Network
     app: str | None
@@ -130,6 +131,37 @@ class Dialling:
     def session_url(self) -> str:
         url = URL(self.url)
         return str(url.update_query({"sm-app": self.app}) if self.app else url)
+
+
+class Dialler(connect):
+    """Follows a redirect to an allowed place alone, and takes the key along: it is for these."""
+
+    def __init__(self, url: str, *, allowed: Collection[str], **options: Any) -> None:
+        super().__init__(url, **options)
+        self._allowed = {origin_of(one) for one in (url, *allowed)}
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        headers = self.additional_headers
+        try:
+            found = super().process_redirect(exc)
+            if isinstance(found, Exception):
+                return found
+            origin = origin_of(found)
+        except (ValueError, InvalidURI):
+            return InvalidHandshake("it redirects to what is no WebSocket URL")
+        if origin not in self._allowed:
+            return InvalidHandshake(
+                f"it redirects to {shown(found)}, which is not allowed; "
+                "see SPEECHMQ_UPSTREAM__REDIRECT_URLS"
+            )
+        self.additional_headers = headers
+        return found
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port. Raises ``ValueError``."""
+    parsed = URL(url)
+    return parsed.scheme, parsed.host or "", parsed.port
 
 
 @asynccontextmanager
@@ -148,8 +180,9 @@ async def open_connection(dialling: Dialling, key: SecretStr | None) -> AsyncIte
 async def _dial(dialling: Dialling, key: SecretStr | None) -> Socket:
     settings, url = dialling.settings, shown(dialling.url)
     try:
-        socket = await connect(
+        socket = await Dialler(
             dialling.session_url,
+            allowed=dialling.allowed,
             create_connection=Socket,
             additional_headers=_authorization(key),
             compression="deflate" if settings.compression else None,
@@ -171,7 +204,7 @@ async def _dial(dialling: Dialling, key: SecretStr | None) -> Socket:
         reason = f"{error}; check {PROXY_SETTING} and that the proxy may connect there"
         told = f"no connection to {url}: {reason}"
         raise UpstreamUnreachable(told, Trouble.PROXY, str(error)) from error
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError) as error:
         told = f"no connection to {url}: {error}"
         raise UpstreamUnreachable(told, *_trouble_of(error)) from error
 
@@ -183,7 +216,7 @@ def _trouble_of(error: Exception) -> tuple[Trouble, str]:
             return Trouble.TLS, tls_reason(error)
         case TimeoutError():
             return Trouble.DEADLINE, ""
-        case InvalidHandshake():
+        case InvalidHandshake() | InvalidURI():
             return Trouble.PROTOCOL, type(error).__name__
         case _:
             return Trouble.NETWORK, type(error).__name__

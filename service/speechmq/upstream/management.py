@@ -28,6 +28,10 @@ PASSING = frozenset(
 )
 
 
+# Bytes of an answer that are read: a key is not as long.
+MAX_ANSWER = 64 * 1024
+
+
 class _Created(msgspec.Struct):
     key_value: str
 
@@ -54,19 +58,23 @@ class ManagementApi:
         if client_ref is not None:
             wanted["client_ref"] = client_ref
         try:
-            async with asyncio.timeout(self.timeout), self._client() as client:
-                answer = await client.post(
+            async with (
+                asyncio.timeout(self.timeout),
+                self._client() as client,
+                client.stream(
+                    "POST",
                     f"{self.url.rstrip('/')}/api_keys",
                     params={"type": "rt"},
                     json=wanted,
                     headers=self._headers(),
                     timeout=self.timeout,
-                )
+                ) as answer,
+            ):
+                return _key_in(await self._content_of(answer), self.url)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise KeyUnavailable(self.url, f"no answer within {self.timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise KeyUnavailable(self.url, str(error) or type(error).__name__) from error
-        return self._key_of(answer)
 
     def _client(self) -> httpx.AsyncClient:
         try:
@@ -75,16 +83,29 @@ class ManagementApi:
             raise KeyUnavailable(self.url, PROXY_UNUSABLE) from None
 
     def _headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+        """A compressed answer would be as long as it likes once it is read."""
+        key = self.api_key.get_secret_value()
+        return {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
 
-    def _key_of(self, answer: httpx.Response) -> SecretStr:
+    async def _content_of(self, answer: httpx.Response) -> bytes:
+        """Of a success, up to the bound."""
         status = answer.status_code
         if answer.is_client_error and status not in PASSING:
             raise KeyRefused(self.url, status, self.key_setting)
         if not answer.is_success:
             raise KeyUnavailable(self.url, f"HTTP status {status}")
-        try:
-            created = msgspec.json.decode(answer.content, type=_Created)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise KeyUnavailable(self.url, "its answer holds no key_value") from None
-        return SecretStr(created.key_value)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise KeyUnavailable(self.url, "its answer is compressed, although none may be")
+        content = bytearray()
+        async for part in answer.aiter_raw():
+            content += part
+            if len(content) > MAX_ANSWER:
+                raise KeyUnavailable(self.url, f"its answer is longer than {MAX_ANSWER} bytes")
+        return bytes(content)
+
+
+def _key_in(content: bytes, url: str) -> SecretStr:
+    try:
+        return SecretStr(msgspec.json.decode(content, type=_Created).key_value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise KeyUnavailable(url, "its answer holds no key_value") from None

@@ -186,7 +186,14 @@ class Access:
 
     def dialling(self, url: str) -> Dialling:
         credential = self.credential
-        return Dialling(url, self.settings, self.network, credential.app, credential.key_setting)
+        return Dialling(
+            url,
+            (*self.urls, *self.settings.redirect_urls),
+            self.settings,
+            self.network,
+            credential.app,
+            credential.key_setting,
+        )
 
 
 @dataclass(slots=True)
