@@ -46,6 +46,7 @@ class Bridge:
         settings = dict(self.settings)
         if streams > CAPACITY:
             settings["SPEECHMQ_WORKER__CAPACITY"] = str(streams)
+            settings["SPEECHMQ_LIMITS__STREAMS_PER_USER"] = "null"
         environment = worker_environment(broker_url, upstream_url, settings)
         return {**environment, "PYTHONPATH": os.getcwd()}
 

@@ -35,6 +35,9 @@ from speechmq_schemas import (
 pytestmark = pytest.mark.timeout(120)
 
 HUSH = "hush-permanent"
+EVERY_KEY = json.dumps(
+    {"*": {"key_credentials": ["default", "clinic", "wards", "bank"], "key_ttl": 86400}}
+)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ async def key_service(namespace: Namespace, **settings: str) -> AsyncIterator[tu
             upstream.url,
             SPEECHMQ_UPSTREAM__API_KEY=HUSH,
             SPEECHMQ_UPSTREAM__MANAGEMENT_URL=f"{upstream.http_url}/v1",
-            **settings,
+            **{"SPEECHMQ_LIMITS__USERS": EVERY_KEY, **settings},
         ) as worker,
     ):
         yield upstream, worker

@@ -22,7 +22,7 @@ ROW = re.compile(r"^\| .* \| `(\w+)__(\w+)` \| (?:`(.*)`)? ?\| .* \|$", re.MULTI
 def test_defaults_are_those_of_the_settings() -> None:
     settings = Settings()
     found = ROW.findall(PAGE)
-    assert len(found) == 22
+    assert len(found) == 24
     for section, name, told in found:
         default = getattr(getattr(settings, section.lower()), name.lower())
         assert told == ("" if default is None else str(default)), name

@@ -176,6 +176,7 @@ async def test_temporary_key_is_made_for_who_asks_and_opens_a_session(
             upstream.url,
             SPEECHMQ_UPSTREAM__API_KEY=secret,
             SPEECHMQ_UPSTREAM__MANAGEMENT_URL=f"{upstream.http_url}/v1",
+            SPEECHMQ_LIMITS__USERS='{"*": {"key_credentials": ["default"]}}',
         ) as worker,
         speaking(namespace.url) as speaker,
         asking(namespace.url, direct=direct) as asker,

@@ -55,6 +55,13 @@ class ManagementApi:
         if permissions:
             await self._ask("PUT", f"/api/permissions/{quote(vhost, safe='')}/{name}", permissions)
 
+    async def confine(
+        self, user: str, vhost: str, exchange: str, patterns: Mapping[str, str]
+    ) -> None:
+        """Topic permissions: `write` is for routing keys, `read` for those of bindings."""
+        path = f"/api/topic-permissions/{quote(vhost, safe='')}/{user}"
+        await self._ask("PUT", path, {"exchange": exchange, **patterns})
+
     async def delete_user(self, name: str) -> None:
         await self._ask("DELETE", f"/api/users/{name}")
 

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
         env_prefix="SPEECHMQ_",
         env_nested_delimiter="__",
         extra="ignore",
+        env_parse_none_str="null",
         hide_input_in_errors=True,
     )
 

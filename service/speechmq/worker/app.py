@@ -29,6 +29,7 @@ from ..broker.control.claims import Claims
 from ..broker.control.consumers import ConsumerWatch, has_leader
 from ..broker.control.control import ControlPlane
 from ..broker.control.early import EarlyAudio
+from ..broker.control.grants import Grants
 from ..broker.control.key_requests import KeyRequests
 from ..broker.control.replies import Answers
 from ..broker.control.seats import seats_of
@@ -283,7 +284,7 @@ class Worker:
         seats = seats_of(plane, self._settings, self._clock)
         admission = Admission(plane, self._settings, upstream.access, seats, self._lookout.observer)
         unowned = UnownedStatus(plane, answers, names)
-        keys = KeyRequests(answers, names, upstream.temporary_key)
+        keys = KeyRequests(answers, names, Grants(self._settings.limits), upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:

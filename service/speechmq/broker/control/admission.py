@@ -35,6 +35,7 @@ from ..announcements import announce
 from ..dead_letters import RejectedMessage, dead_letter
 from ..topology import StreamTopology, bind, declare_queue, per_stream
 from .claims import publish_claim
+from .grants import Grants
 from .seats import HEADER, Seats
 
 log = get_logger(__name__)
@@ -51,7 +52,7 @@ class Admission:
     """Works on the data plane; its caller delivers the starts and settles them.
 
     ``check`` raises ``ContractError`` for a start that the workers' settings do not allow, and
-    ``seats`` for one that its user may not have.
+    ``seats`` for one that its user may not have now.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Admission:
         self._settings = settings.broker
         self._deadline = deadline_of(settings)
         self._names = Names(self._settings.namespace)
+        self._grants = Grants(settings.limits)
         self._observer = observer or Observer()
 
     async def admit(self, message: AmqpMessage, redelivered: bool) -> None:
@@ -92,6 +94,7 @@ class Admission:
     ) -> None:
         try:
             start = read_start(message)
+            self._grants.require_start(message.user_id, start)
             self._check(start)
             await self._open_stream(channel, start, passage, message, redelivered=redelivered)
         except ContractError as error:
@@ -173,9 +176,14 @@ class Admission:
         error: ContractError,
         passage: Passed,
     ) -> None:
-        """A live stream with the same id goes on, and is told; it did not fail."""
+        """A live stream with the same id goes on, and is told; it did not fail. Of a stream that
+        is another user's nothing is published: its consumers are not the publisher's."""
         stream_id = claimed_id(message.body)
         log.warning("start_refused", stream_id=stream_id, code=error.code, reason=error.reason)
+        rejected = RejectedMessage.of_message(self._names.start, message)
+        await dead_letter(channel, self._names.dead, rejected, code=error.code, reason=error.reason)
+        if not self._grants.may_name(message.user_id, stream_id):
+            return
         is_live = stream_id and await self._plane.queue_exists(self._names.stream(stream_id))
         fields = [{"path": one.path, "reason": one.reason} for one in error.fields]
         event: Event
@@ -191,8 +199,6 @@ class Admission:
             event = StreamWarning(
                 stream_id=stream_id, code=error.code, reason=error.reason, fields=fields
             )
-        rejected = RejectedMessage.of_message(self._names.start, message)
-        await dead_letter(channel, self._names.dead, rejected, code=error.code, reason=error.reason)
         await announce(channel, self._names, event, headers=passage.headers)
 
 

@@ -20,7 +20,9 @@ from speechmq_schemas import (
 )
 
 from ...errors import KeyRefused, KeyUnavailable
+from ...settings.upstream import DEFAULT_CREDENTIAL
 from ..dead_letters import RejectedMessage, dead_letter
+from .grants import Grants
 from .replies import Answers, refusal, reply, require_asker, settled_at_last
 
 # Seconds for which an answer without a key is kept for its asker.
@@ -31,17 +33,20 @@ class KeyRequests:
     """Works beside the data plane, which a stranger's queue that is being deleted may not cost its
     connection; its caller delivers the requests and settles them.
 
-    ``make`` raises ``ContractError``, ``KeyRefused`` and ``KeyUnavailable``.
+    ``make`` raises ``ContractError``, ``KeyRefused`` and ``KeyUnavailable``; ``grants`` say who
+    may have which key.
     """
 
     def __init__(
         self,
         answers: Answers,
         names: Names,
+        grants: Grants,
         make: Callable[[CreateTemporaryKey], Awaitable[TemporaryKey]],
     ) -> None:
         self._answers = answers
         self._names = names
+        self._grants = grants
         self._make = make
 
     async def answer(self, asked: AmqpMessage, redelivered: bool) -> None:
@@ -66,7 +71,10 @@ class KeyRequests:
 
     async def _outcome(self, asked: AmqpMessage) -> Reply:
         try:
-            return await self._make(read_request(asked))
+            request = read_request(asked)
+            credential = request.credential or DEFAULT_CREDENTIAL
+            self._grants.require_key(asked.user_id, request, credential)
+            return await self._make(request)
         except ContractError as error:
             return refusal(error)
         except KeyRefused as error:

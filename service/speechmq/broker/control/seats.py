@@ -30,6 +30,10 @@ REST = 1.0
 BITS = 31
 
 
+# The user of all starts without the property ``user_id``.
+NOBODY = ""
+
+
 class Seats:
     """``limit`` seats for each user; ``clock`` gives seconds."""
 
@@ -58,12 +62,7 @@ class Seats:
         """
         if self._limit is None:
             return None
-        if not user:
-            raise ContractError(
-                "missing_user_id",
-                "streams are counted by user, and the start does not say whose it is: set the AMQP "
-                "property user_id to the user of the connection, which RabbitMQ checks",
-            )
+        user = user or NOBODY
         if again and (left := await self._seat_left(user, stream_id, self._limit)):
             return left
         if self._clock() >= self._full_until.get(user, 0.0):
@@ -73,8 +72,8 @@ class Seats:
             self._full_until[user] = self._clock() + REST
         raise ContractError(
             "too_many_streams",
-            f"the user {user!r} has {self._limit} streams, as many as one may have at once; "
-            "start this one when another has ended",
+            f"{_named(user)} {self._limit} streams, as many as one user may have at once; "
+            "start this one when another has ended, or raise SPEECHMQ_LIMITS__STREAMS_PER_USER",
         )
 
     async def _seat_left(self, user: str, stream_id: str, limit: int) -> str | None:
@@ -129,6 +128,10 @@ def seat_queue(name: str, stream_id: str, expires: float) -> Queue:
         "x-max-length-bytes": (digest >> BITS) % 2**BITS,
     }
     return Queue(name, {"x-queue-type": "classic", "x-expires": round(expires * 1000), **lengths})
+
+
+def _named(user: str) -> str:
+    return f"the user {user!r} has" if user else "starts without the property user_id have"
 
 
 def _digest(stream_id: str) -> int:
