@@ -83,6 +83,7 @@ app.command(epilog=STATUS_EXIT_CODES)(status)
     "the page's server is not installed."
 )
 def console(
+    *,
     url: Url = DEFAULT_URL,
     namespace: Namespace = DEFAULT_NAMESPACE,
     listen: Annotated[
@@ -92,8 +93,26 @@ def console(
     memory: Annotated[
         int, typer.Option(min=8, help="MiB that their events may take; the oldest go first.")
     ] = 256,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SPEECHMQ_CONSOLE_ALLOWED_HOSTS",
+            help="A name that browsers call the page by, besides those of loopback; may be "
+            "repeated. Requests by other names are answered with 400.",
+        ),
+    ] = None,
+    user_header: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SPEECHMQ_CONSOLE_USER_HEADER",
+            help="A header in which a reverse proxy says who is there; without it, 401.",
+        ),
+    ] = None,
 ) -> None:
     """Show all streams on a web page while they run, until Ctrl-C.
+
+    SPEECHMQ_CONSOLE_TOKEN is the password that the page asks for. Without it, or --user-header,
+    the page is served on loopback alone.
 
     Waits for a broker that is not there yet, and comes back to one that was restarted.
     """
@@ -103,9 +122,17 @@ def console(
                 "the page's web server is not installed here: pip install 'speechmq[console]'"
             )
         # Only this command needs a web server.
-        from speechmq.console.command import ConsoleRequest, run_console  # noqa: PLC0415
+        from speechmq.console.command import ConsoleRequest, access_from, run_console  # noqa: PLC0415
 
-        request = ConsoleRequest(url, Names(namespace), listen, streams, memory * 2**20)
+        request = ConsoleRequest(
+            url,
+            Names(namespace),
+            listen,
+            streams,
+            memory * 2**20,
+            hosts=tuple(allowed_host or ()),
+            access=access_from(os.environ, user_header),
+        )
         code = run(lambda _: run_console(request, ready=_show_url, tell=tell), at_once=True)
     raise typer.Exit(ExitCode.ENDED if code is ExitCode.INTERRUPTED else code)
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(120)
 
 HUSH = "hush-permanent"
 EVERY_KEY = json.dumps(
-    {"*": {"key_credentials": ["default", "clinic", "wards", "bank"], "key_ttl": 86400}}
+    {"*": {"key_credentials": ["default", "clinic", "wards", "bank", "lab"], "key_ttl": 86400}}
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from speechmq.errors import SettingsError
-from speechmq.health.server import Answer, as_json, serving
+from speechmq.health.server import CONNECTIONS, PATIENCE, Answer, as_json, serving
 from speechmq.settings import HealthSettings
 
 
@@ -76,3 +76,36 @@ def test_what_is_not_well_is_told_by_the_status() -> None:
     assert as_json({"ready": False}, is_well=False) == Answer(
         b'{"ready":false}', HTTPStatus.SERVICE_UNAVAILABLE
     )
+
+
+async def test_silent_connections_cost_neither_time_nor_the_answer_to_a_probe() -> None:
+    """1300 of them: each had a task and a deadline, and all deadlines came at once."""
+    with capture_logs() as lines:
+        async with serving(ANY, {"/page": page}):
+            port = lines[0]["port"]
+            lag = LongestTurn()
+            watching = asyncio.create_task(lag.watch())
+            silent = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(1300)]
+            tasks = len(asyncio.all_tasks())
+            await asyncio.sleep(PATIENCE + 1.0)
+            async with httpx.AsyncClient() as http:
+                assert (await http.get(f"http://127.0.0.1:{port}/page")).status_code == 202
+            watching.cancel()
+            for writer in silent:
+                writer.close()
+    assert tasks < CONNECTIONS + 20
+    assert lag.seconds < 0.5
+
+
+class LongestTurn:
+    """How long the event loop took at most from one turn to the next, in seconds."""
+
+    seconds = 0.0
+
+    async def watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(0)
+            self.seconds = max(self.seconds, loop.time() - last)
+            last = loop.time()

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from speechmq.errors import RequestError
 from speechmq.tasks import task_group
 
+from .connections import CONNECTIONS, BoundedConnection
 from .feed import SEND_SECONDS
 
-CONNECTIONS = 1000
 LAST_RESPONSES = 2  # seconds; uvicorn takes whole ones
 
 
@@ -70,7 +70,7 @@ class _Server(uvicorn.Server):
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedConnection,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -26,6 +26,7 @@ from speechmq_schemas.routing import is_stream_id
 from .feed import Feed
 from .hub import Hub
 from .kept import transcript_of
+from .login import HEALTH, Access, Login
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -42,6 +43,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+EVERYBODY = Access()
 MEDIA_TYPES = {
     Format.TXT: "text/plain",
     Format.SRT: "application/x-subrip",
@@ -50,9 +52,9 @@ MEDIA_TYPES = {
 }
 
 
-def application(hub: Hub, hosts: list[str]) -> Starlette:
+def application(hub: Hub, hosts: list[str], access: Access = EVERYBODY) -> Starlette:
     """``hosts`` are the names that it may be called by: a page elsewhere could point a name of its
-    own at this address, and read along."""
+    own at this address, and read along. ``access`` is what a request must show."""
     pages = Pages(hub)
     return Starlette(
         routes=[
@@ -61,11 +63,13 @@ def application(hub: Hub, hosts: list[str]) -> Starlette:
             Route("/streams/{stream_id}", pages.stream),
             Route("/streams/{stream_id}/events", pages.stream_events),
             Route("/streams/{stream_id}/transcript.{style}", pages.transcript),
+            Route(HEALTH, pages.health),
             Mount("/assets", StaticFiles(directory=ASSETS)),
         ],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            Middleware(Login, access=access),
         ],
     )
 
@@ -76,6 +80,9 @@ class Pages:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._rendering = asyncio.Semaphore(1)
+
+    async def health(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
 
     async def overview(self, _: Request) -> Response:
         return FileResponse(ASSETS / "overview.html")

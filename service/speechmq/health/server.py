@@ -6,12 +6,13 @@ connection, starts no thread and takes no signal. Each answer is a snapshot and 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 
 # Seconds for a client to send its request.
 PATIENCE = 5.0
+# Probes and scrapers are few; whatever else connects costs streams their time.
+CONNECTIONS = 64
 JSON = "application/json"
 
 
@@ -60,6 +63,7 @@ async def serving(settings: HealthSettings, pages: Mapping[str, Page]) -> AsyncI
             host,
             port,
             process_request=_answering(pages),
+            create_connection=BoundedConnection,
             open_timeout=PATIENCE,
             compression=None,
             server_header=None,
@@ -73,6 +77,23 @@ async def serving(settings: HealthSettings, pages: Mapping[str, Page]) -> AsyncI
         port = next(iter(server.sockets)).getsockname()[1]
         log.info("health_listening", host=host, port=port)
         yield
+
+
+class BoundedConnection(ServerConnection):
+    """One that is too many is dropped before it costs a task."""
+
+    _is_dropped = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._is_dropped = len(self.server.handler_tasks) >= CONNECTIONS
+        if self._is_dropped:
+            cast("asyncio.Transport", transport).abort()
+        else:
+            super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._is_dropped:
+            super().connection_lost(exc)
 
 
 def _answering(

@@ -4,7 +4,14 @@ import pytest
 from typer.testing import CliRunner
 
 from speechmq import cli
-from speechmq.console.command import allowed_hosts, is_loopback, page_url, split_address
+from speechmq.console.command import (
+    LOOPBACK_NAMES,
+    access_from,
+    allowed_hosts,
+    is_loopback,
+    page_url,
+    split_address,
+)
 from speechmq.errors import RequestError
 
 
@@ -32,7 +39,12 @@ def test_address_that_is_none_is_refused(listen: str) -> None:
 
 def test_on_loopback_only_names_of_loopback_are_answered() -> None:
     assert allowed_hosts("127.0.0.5") == ["localhost", "127.0.0.1", "::1", "[::1]", "127.0.0.5"]
-    assert allowed_hosts("0.0.0.0") == ["*"]  # noqa: S104
+    assert allowed_hosts("0.0.0.0") == LOOPBACK_NAMES  # noqa: S104
+    assert allowed_hosts("10.0.0.1", ["console.example"]) == [
+        *LOOPBACK_NAMES,
+        "10.0.0.1",
+        "console.example",
+    ]
     assert [is_loopback(one) for one in ("::1", "localhost", "10.0.0.1", "x.example")] == [
         True,
         True,
@@ -50,3 +62,25 @@ def test_command_says_what_is_missing_when_the_extra_is_not_installed(
     assert result.stderr == (
         "speechmq: the page's web server is not installed here: pip install 'speechmq[console]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "header", "reason"),
+    [
+        ({"SPEECHMQ_CONSOLE_TOKEN": "x" * 16}, "X-User", "both given"),
+        ({"SPEECHMQ_CONSOLE_TOKEN": "x" * 15}, None, "shorter than 16"),
+    ],
+)
+def test_login_that_is_none_is_refused(
+    environment: dict[str, str], header: str | None, reason: str
+) -> None:
+    with pytest.raises(RequestError, match=reason):
+        access_from(environment, header)
+
+
+def test_console_shows_nothing_beyond_this_machine_without_a_login() -> None:
+    result = CliRunner(env={"SPEECHMQ_CONSOLE_TOKEN": ""}).invoke(
+        cli.app, ["console", "--listen", "0.0.0.0:0"]
+    )
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "set SPEECHMQ_CONSOLE_TOKEN, or name the header" in result.stderr
