@@ -61,7 +61,7 @@ class FrameReader:
         self._batching = ReadBatching(clock())
         self._buffer = b""
         self._at = 0
-        self._deliveries = 0
+        self._deliveries = self._body_bytes = 0
         self._handed_over = b""
         self._has_taken = False
         self._alive_at = clock()
@@ -100,9 +100,12 @@ class FrameReader:
         if not piece:
             raise asyncio.IncompleteReadError(self._buffer[self._at :], count)
         self._batching.has_read(
-            self._clock(), messages=self._deliveries, is_full=len(piece) == PIECE
+            self._clock(),
+            messages=self._deliveries,
+            size=self._body_bytes,
+            is_full=len(piece) == PIECE,
         )
-        self._deliveries = 0
+        self._deliveries = self._body_bytes = 0
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
 
@@ -141,6 +144,8 @@ class FrameReader:
         # By its first frame: a header with uncommon properties is left to the client.
         if isinstance(frame, Basic.Deliver):
             self._deliveries += 1
+        elif kind == FRAME_BODY:
+            self._body_bytes += len(payload)
         return self._take(channel, frame)
 
 

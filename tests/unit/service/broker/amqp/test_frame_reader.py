@@ -20,7 +20,7 @@ from pamqp.header import ContentHeader, ProtocolHeader
 from pamqp.heartbeat import Heartbeat
 
 from speechmq.broker.amqp.frame_reader import PIECE, SIGN_OF_LIFE, FrameReader
-from speechmq.broker.amqp.read_batching import BATCH, BUSY, WINDOW
+from speechmq.broker.amqp.read_batching import BATCH_PER_BYTE, BUSY, LONGEST_BATCH, WINDOW
 
 PROPERTIES = spec.Basic.Properties(message_type="AudioChunk", headers={"seq": 7})
 UNCOMMON = spec.Basic.Properties(priority=3)
@@ -144,11 +144,9 @@ async def test_busy_connection_is_read_in_batches_while_its_transport_pauses(
     properties: spec.Basic.Properties, is_left: bool
 ) -> None:
     """Also where the header of each message is left to the client."""
-    count = int(4 * BUSY * WINDOW)
-    message = b"".join(
-        marshal(frame, 5)
-        for frame in (MESSAGE[0], ContentHeader(properties=properties, body_size=0))
-    )
+    count, step, body = int(1.2 * BUSY * WINDOW), 1.01 * WINDOW, bytes(800)
+    header = ContentHeader(properties=properties, body_size=len(body))
+    message = b"".join(marshal(frame, 5) for frame in (MESSAGE[0], header, ContentBody(body)))
     declared = marshal(DECLARED, 5)
     assert count * len(message) + len(declared) < PIECE
     wire = Wire(comes_meanwhile=declared)
@@ -156,13 +154,14 @@ async def test_busy_connection_is_read_in_batches_while_its_transport_pauses(
     # The second read counts the messages of the first.
     frames_left = count if is_left else 0
     for piece, left in ((message * count + declared, frames_left), (declared, 0)):
-        wire.now += 2 * WINDOW
+        wire.now += step
         wire.reader.feed_data(piece)
         for _ in range(left + 1):
             await wire.receive(receiver)
         assert wire.slept == []
     await wire.receive(receiver)
-    assert (wire.slept, wire.is_paused) == ([BATCH], False)
+    assert wire.slept == pytest.approx([BATCH_PER_BYTE * len(body)])
+    assert not wire.is_paused
 
 
 async def test_reader_that_is_cancelled_while_it_waits_leaves_its_transport_as_it_was() -> None:
@@ -172,7 +171,7 @@ async def test_reader_that_is_cancelled_while_it_waits_leaves_its_transport_as_i
     wire = Wire()
     reader = FrameReader(wire.reader, wire, wire.take, clock=lambda: wire.now, sleep=cancelled)
     with pytest.raises(asyncio.CancelledError):
-        await reader._hold_back(BATCH)
+        await reader._hold_back(LONGEST_BATCH)
     assert not wire.is_paused
 
 
