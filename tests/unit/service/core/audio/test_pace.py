@@ -134,6 +134,7 @@ def test_stream_has_its_share_from_its_beginning_on() -> None:
     st.lists(st.tuples(st.floats(0, 3), st.integers(0, 50_000), st.booleans()), max_size=60),
 )
 @example([(0.0, 0, True), (0.0, 0, True), (0.99999, 0, True), (0.0, 0, False)])  # 10 us too early
+@example([(0.0, 0, True), (0.0, 0, True), (0.998, 0, True), (0.0, 0, False)])  # waits for 2 ms
 def test_nobody_has_more_than_the_burst_and_the_rate(steps: list[tuple[float, int, bool]]) -> None:
     """Where each message waits for its turn, the count up to any time is bounded."""
     limits = Limits(max_message_rate=10.0, max_byte_rate=10_000.0, rate_burst=2.0)
