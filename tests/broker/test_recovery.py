@@ -261,7 +261,7 @@ async def say_until_known(on: Scene, manager: RunningManager) -> None:
     def knows_both() -> bool:
         owner = manager.manager._owners.get("s")
         runner = owner._runner if owner is not None else None
-        return runner is not None and len(runner.stream._succession._voices.known) == 2
+        return runner is not None and len(runner.stream._handover._voices.known) == 2
 
     await until(knows_both)
     await on.ears.wait_for(lambda: len(on.ears.words("s")) >= 15)

@@ -7,25 +7,28 @@ see: the proof that the run can fail.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from speechmq.core.stream import Stream
+from speechmq.core.values.outputs import Effect
 from speechmq.speechmatics.messages import AudioAdded
 from speechmq.worker.app import run_worker
 
-_on_audio_added = Stream._RECEIVERS[AudioAdded]
+_receivers = Stream._RECEIVERS
+_part, _audio_read = _receivers[AudioAdded]
 
 
-def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> None:
+def forget_what_was_read(stream: Stream, received: AudioAdded, now: float) -> Iterator[Effect]:
     """As the worker does, and then lets go of what upstream has read, final or not."""
-    _on_audio_added(stream, received, now)
-    under_way = stream._succession.live.under_way
+    yield from _audio_read(_part(stream), received, now)
+    under_way = stream._handover.live.under_way
     timeline = stream._placement.timeline
     read = len(timeline.pieces) - len(timeline.unsent) - under_way
     if read > 0:
-        stream._placement.release(timeline.pieces[read - 1].seq + 1)
-        stream._inlet.settle(now)
+        tags = timeline.release(timeline.pieces[read - 1].seq + 1)
+        yield from stream._acknowledgement.close(tags, now)
 
 
 if __name__ == "__main__":
-    Stream._RECEIVERS[AudioAdded] = forget_what_was_read
+    Stream._RECEIVERS = {**_receivers, AudioAdded: (lambda stream: stream, forget_what_was_read)}
     sys.exit(run_worker())

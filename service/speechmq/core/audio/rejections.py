@@ -23,13 +23,6 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
-    """What was wrong with a chunk that was heard all the same."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class End:
     """``last_seq`` is the last message that counts; a successor begins with ``resume_seq``."""
 

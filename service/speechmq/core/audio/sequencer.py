@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from enum import Enum
 
-from ..values.checkpoint import Gap
+from ..values.checkpoint import Checkpoint, Gap
 from ..values.inputs import Sequenced
+from ..values.spec import Limits
+from ..values.timers import Timer, Timers
 from .rejections import End, Rejection, after_end, too_far
 
 # A chunk that is later than that many gaps counts as a duplicate, which is dropped all the same; a
@@ -27,32 +29,54 @@ class Sequencer:
     """``expected`` is the next ``seq``; what follows a hole is held. ``end`` is the stream's, once
     that had its turn; ``repeats`` counts what the publisher sent again.
 
-    The hold is bounded by the channel's prefetch: when it is full, the hole must become a gap.
+    ``Timer.HOLE`` runs while a hole is waited for. ``now`` is when the stream began here: audio may
+    be under way by the early queue then. The channel's prefetch bounds what is held.
     """
 
-    __slots__ = ("_first", "_gaps", "_held", "_most_missing", "end", "expected", "repeats")
+    __slots__ = (
+        "_early_until",
+        "_first",
+        "_first_direct",
+        "_gaps",
+        "_held",
+        "_hole_at",
+        "_limits",
+        "_timers",
+        "end",
+        "expected",
+        "repeats",
+    )
 
     def __init__(
-        self, expected: int, gaps: Iterable[Gap] = (), *, most_missing: int, repeats: int = 0
+        self, limits: Limits, timers: Timers, began: Checkpoint | None = None, *, now: float = 0.0
     ) -> None:
-        self.expected = self._first = expected
-        self._most_missing = most_missing
-        self.repeats = repeats
+        began = began or Checkpoint()
+        self.expected = self._first = began.next_seq
+        self._limits = limits
+        self._timers = timers
+        self.repeats = began.totals.duplicates
         self.end: End | None = None
         self._held: dict[int, Sequenced] = {}
-        self._gaps = list(gaps)
+        self._gaps = list(began.gaps)
+        self._hole_at: int | None = None
+        self._early_until = now + limits.early_wait
+        self._first_direct: float = math.inf
 
     @property
     def has_hole(self) -> bool:
         """Whether the next message is missing, and later ones are there."""
         return bool(self._held) and self.expected not in self._held
 
-    def offer(self, delivery: Sequenced) -> Place | Rejection:
+    def offer(self, delivery: Sequenced, now: float) -> Place | Rejection:
         """Holds an ``IN_ORDER`` or ``EARLY`` delivery, which comes back from ``take``."""
         seq = delivery.seq
+        if delivery.is_early:
+            self._expect_more_early_audio(now)
+        elif seq < self._first_direct:
+            self._first_direct = seq
         if self.end is not None and seq > self.end.last_seq:
             return after_end(delivery, self.end)
-        if seq - self.expected > self._most_missing:
+        if seq - self.expected > self._limits.max_missing:
             return too_far(delivery, self.expected)
         if self._was_given_up(seq):
             self._count_repeat(seq)
@@ -61,18 +85,24 @@ class Sequencer:
             self._count_repeat(seq)
             return Place.DUPLICATE
         self._held[seq] = delivery
-        return Place.IN_ORDER if seq == self.expected else Place.EARLY
+        if seq == self.expected:
+            return Place.IN_ORDER
+        self._watch_hole(now)
+        return Place.EARLY
 
     def _count_repeat(self, seq: int) -> None:
         # What a predecessor saw covered may be delivered again: that is no publisher's mistake.
         if seq >= self._first:
             self.repeats += 1
 
-    def take(self) -> Sequenced | None:
+    def take(self, now: float) -> Sequenced | None:
         """The next delivery in order, or nothing while it is missing."""
         delivery = self._held.pop(self.expected, None)
         if delivery is not None:
             self.expected += 1
+        # Most streams have no hole: they neither set nor stop a timer for each chunk.
+        if self._held or self._hole_at is not None:
+            self._watch_hole(now)
         return delivery
 
     def end_with(self, end: End) -> list[Rejection]:
@@ -87,6 +117,8 @@ class Sequencer:
         """The first message that has not had its turn."""
         return self.expected if self.end is None else self.end.resume_seq
 
+    # -- holes -----------------------------------------------------------------------------------
+
     def hole(self) -> tuple[int, int]:
         """First and last ``seq`` that are missing before the earliest held delivery."""
         return self.expected, min(self._held) - 1
@@ -100,5 +132,31 @@ class Sequencer:
         self._gaps.append(gap)
         del self._gaps[:-REMEMBERED_GAPS]
 
+    def wait_longer(self, now: float) -> None:
+        """The hole cannot become a gap yet."""
+        self._timers.set(Timer.HOLE, now + self._limits.gap_timeout)
+
     def _was_given_up(self, seq: int) -> bool:
         return bool(self._gaps) and any(one.first_seq <= seq <= one.last_seq for one in self._gaps)
+
+    def _expect_more_early_audio(self, now: float) -> None:
+        # The early queue forwards one message after another: more of it may follow this one.
+        self._early_until = now + self._limits.early_wait
+        if Timer.HOLE in self._timers and self._may_fill_from_early_queue:
+            self._timers.set(Timer.HOLE, self._early_until)
+
+    @property
+    def _may_fill_from_early_queue(self) -> bool:
+        # What took the early queue was sent before anything that came directly.
+        return self.expected < self._first_direct
+
+    def _watch_hole(self, now: float) -> None:
+        if not self.has_hole:
+            self._hole_at = None
+            self._timers.stop(Timer.HOLE)
+        elif Timer.HOLE not in self._timers or self.expected != self._hole_at:
+            self._hole_at = self.expected
+            due = now + self._limits.gap_timeout
+            if self._may_fill_from_early_queue:
+                due = max(due, self._early_until)
+            self._timers.set(Timer.HOLE, due)

@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 
 import msgspec
 
-from ..values.checkpoint import Entry, Gap
+from ..values.checkpoint import Entry, Gap, Totals
 from ..values.commands import CloseChannel, Command
 from ..values.spec import Track
 
@@ -34,6 +34,11 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     command: Command | None = None
     track: Track = None
     entry: Entry | None = None
+
+    @property
+    def is_chunk(self) -> bool:
+        """Whether a publisher sent it as audio; a message in several pieces counts once."""
+        return self.tag is not None and self.command is None
 
     @property
     def must_be_passed(self) -> bool:
@@ -58,13 +63,25 @@ class Extent:
 class Timeline:
     """The pieces of all tracks in the order of their messages; a mono stream has one track.
 
+    ``chunks`` and ``gap_samples`` are the stream's totals, ``began`` those of its predecessors.
     ``replayed`` counts the samples that were sent before and are again.
     """
 
-    __slots__ = ("_pieces", "_unsent", "_unsent_commands", "replayed", "tracks")
+    __slots__ = (
+        "_pieces",
+        "_unsent",
+        "_unsent_commands",
+        "chunks",
+        "gap_samples",
+        "replayed",
+        "tracks",
+    )
 
-    def __init__(self, positions: Mapping[Track, int]) -> None:
+    def __init__(self, positions: Mapping[Track, int], began: Totals | None = None) -> None:
+        began = began or Totals()
         self.tracks = {track: Extent(at, at) for track, at in positions.items()}
+        self.chunks = began.chunks
+        self.gap_samples = began.gap_samples
         self.replayed = 0
         self._pieces: deque[Piece] = deque()
         self._unsent: deque[Piece] = deque()
@@ -100,6 +117,7 @@ class Timeline:
 
     def place_gap(self, gap: Gap, silence: bytes, step: int, entry: Entry | None = None) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
+        self.gap_samples += gap.end - gap.start
         sample_bytes = len(silence) // step
         for start in range(gap.start, gap.end, step) or (gap.start,):
             end = min(start + step, gap.end)
@@ -112,6 +130,7 @@ class Timeline:
         self._pieces.append(piece)
         self._unsent.append(piece)
         self._unsent_commands += piece.command is not None
+        self.chunks += piece.is_chunk
         self.tracks[piece.track].position = piece.end
 
     @property

@@ -19,13 +19,18 @@ from ...speechmatics.messages import (
     MalformedMessage,
     PartialReceived,
     PartialTranslationReceived,
+    SoundEnded,
+    SoundStarted,
     UtteranceEnded,
 )
 from ..audio.timeline import Timeline
-from ..record.journal import Journal
+from ..record.coverage import Coverage
 from ..values.commands import Command
 from ..values.events import (
+    AudioEventEnded,
+    AudioEventStarted,
     EndOfUtterance,
+    Event,
     FinalTranscript,
     FinalTranslation,
     PartialTranscript,
@@ -42,8 +47,8 @@ from .window import Window
 class Hearing:
     """What upstream hears of one channel in this session.
 
-    ``sounds_until`` is what earlier sessions had told of sounds; ``has_ended`` says that upstream
-    was told of its end.
+    ``sounds_until`` is the newest begin or end of a sound that earlier sessions published;
+    ``has_ended`` says that upstream knows of its end.
     """
 
     window: Window
@@ -64,14 +69,15 @@ class Session:
         limits: Limits,
         timeline: Timeline,
         *,
-        journal: Journal,
+        coverage: Coverage,
         delimiter: str,
         now: float,
         relabel: Relabel | None = None,
     ) -> None:
         self._spec = spec
         self._stream_id = spec.stream_id
-        self._journal = journal
+        self._progress = coverage.progress
+        self._translations = coverage.translations
         self.since = now
         self.under_way = 0
         self._patience = limits.coalesce
@@ -89,11 +95,11 @@ class Session:
                 Window(spec.samples(limits.window), limits.window_chunks),
                 Relocation(
                     spec.seconds(begins[spec.track_of(channel)]),
-                    journal.said[channel].watermark,
+                    coverage.progress[channel].watermark,
                     delimiter,
                     relabel,
                 ),
-                journal.said[channel].sounds_until,
+                coverage.progress[channel].sounds_until,
             )
             for channel in spec.channels
         }
@@ -176,11 +182,11 @@ class Session:
     def open_channels(self) -> list[Channel]:
         return [channel for channel, one in self._channels.items() if not one.has_ended]
 
-    def end_channel(self, channel: str) -> EndChannelAudio | None:
-        """Nothing for the last open one: its end is that of the session, which has its own time."""
+    def end_channel(self, channel: str) -> Iterable[EndChannelAudio]:
+        # Upstream ends a session with its last channel: that end waits for the stream's.
         if self.open_channels == [channel] or self._channels[channel].has_ended:
-            return None
-        return self._end(channel)
+            return ()
+        return (self._end(channel),)
 
     def _end(self, channel: str) -> EndChannelAudio:
         hearing = self._channels[channel]
@@ -197,73 +203,100 @@ class Session:
 
     # -- words of upstream -----------------------------------------------------------------------
 
-    def hear_partial(self, received: PartialReceived) -> None:
+    def hear_partial(self, received: PartialReceived, _now: float) -> Iterable[Event]:
         at = self._hearing(received.channel).relocation
-        if not at.has_told(received.metadata.end_time):
-            moved = at.move(received.metadata, received.results)
-            segment_id = self._journal.said[received.channel].segment_id
-            label = label_of(received.channel)
-            partial = PartialTranscript(
-                self._stream_id, segment_id, *moved, forced=received.forced or UNSET, channel=label
-            )
-            self._journal.publish(partial, confirm=False)
-
-    def hear_final(self, received: FinalReceived) -> None:
-        at = self._hearing(received.channel).relocation
-        if not at.has_told(received.metadata.end_time):
-            moved = at.move(received.metadata, received.results)
-            segment_id = self._journal.said[received.channel].segment_id
-            label = label_of(received.channel)
-            final = FinalTranscript(
-                self._stream_id, segment_id, *moved, forced=received.forced or UNSET, channel=label
-            )
-            if self._journal.is_translated:
-                self._journal.spoke(last_word_end(at.words(final.results)))
-            self._journal.publish_final(final, received.channel)
-
-    def hear_end_of_utterance(self, received: UtteranceEnded) -> None:
-        at = self._hearing(received.channel).relocation
-        if not at.has_told(received.metadata.end_time):
-            time, label = at.time(received.metadata.end_time), label_of(received.channel)
-            self._journal.publish(
-                EndOfUtterance(self._stream_id, time, time, received.forced or UNSET, label)
-            )
-
-    def hear_partial_translation(self, received: PartialTranslationReceived) -> None:
-        after = self._journal.translated_to(received.language)
-        sentences = self._hearing(None).relocation.sentences(received.results, after)
-        if sentences:
-            event = PartialTranslation(self._stream_id, received.language, sentences)
-            self._journal.publish(event, confirm=False)
-
-    def hear_translation(self, received: FinalTranslationReceived) -> None:
-        """A sentence that an earlier session had translated is not told again."""
-        after = self._translated.setdefault(
-            received.language, self._journal.translated_to(received.language)
+        if at.has_published(received.metadata.end_time):
+            return ()
+        start, end, transcript, results = at.move(received.metadata, received.results)
+        return (
+            PartialTranscript(
+                self._stream_id,
+                self._progress[received.channel].segment_id,
+                start,
+                end,
+                transcript,
+                results,
+                received.forced or UNSET,
+                label_of(received.channel),
+            ),
         )
-        sentences = self._hearing(None).relocation.sentences(received.results, after)
-        if sentences:
-            end = max(end_of(sentence) for sentence in sentences)
-            translation = FinalTranslation(self._stream_id, received.language, sentences)
-            self._journal.publish_translation(translation, end)
 
-    def hear_sound(
-        self, event: Mapping[str, Any], channel: Channel = None
-    ) -> Mapping[str, Any] | None:
-        """The sound's begin or end on the stream's clock; nothing if an earlier session told it.
+    def hear_final(self, received: FinalReceived, _now: float) -> Iterable[Event]:
+        channel = received.channel
+        at = self._hearing(channel).relocation
+        if at.has_published(received.metadata.end_time):
+            return ()
+        start, end, transcript, results = at.move(received.metadata, received.results)
+        if self._translations.is_wanted:
+            self._translations.speak(last_word_end(at.words(results)))
+        progress = self._progress[channel]
+        segment_id = progress.segment_id
+        # No final covers audio that was never sent, whatever upstream says of its end.
+        sent = self._timeline.tracks[self._spec.track_of(channel)].sent
+        end = progress.finalise(min(end, self._spec.seconds(sent)))
+        return (
+            FinalTranscript(
+                self._stream_id,
+                segment_id,
+                start,
+                end,
+                transcript,
+                results,
+                received.forced or UNSET,
+                label_of(channel),
+            ),
+        )
+
+    def hear_end_of_utterance(self, received: UtteranceEnded, _now: float) -> Iterable[Event]:
+        at = self._hearing(received.channel).relocation
+        if at.has_published(received.metadata.end_time):
+            return ()
+        time, label = at.time(received.metadata.end_time), label_of(received.channel)
+        return (EndOfUtterance(self._stream_id, time, time, received.forced or UNSET, label),)
+
+    def hear_partial_translation(
+        self, received: PartialTranslationReceived, _now: float
+    ) -> Iterable[Event]:
+        after = self._translations.until.get(received.language, 0.0)
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
+        if not sentences:
+            return ()
+        return (PartialTranslation(self._stream_id, received.language, sentences),)
+
+    def hear_translation(self, received: FinalTranslationReceived, _now: float) -> Iterable[Event]:
+        language = received.language
+        # Only an earlier session has translated a sentence already: this one's order is upstream's.
+        after = self._translated.setdefault(language, self._translations.until.get(language, 0.0))
+        sentences = self._hearing(None).relocation.sentences(received.results, after)
+        if not sentences:
+            return ()
+        self._translations.translate(language, max(end_of(sentence) for sentence in sentences))
+        return (FinalTranslation(self._stream_id, language, sentences),)
+
+    def hear_sound_start(self, received: SoundStarted, _now: float) -> Iterable[Event]:
+        for sound in self._new_sound(received):
+            yield AudioEventStarted(self._stream_id, sound, label_of(received.channel))
+
+    def hear_sound_end(self, received: SoundEnded, _now: float) -> Iterable[Event]:
+        for sound in self._new_sound(received):
+            yield AudioEventEnded(self._stream_id, sound, label_of(received.channel))
+
+    def _new_sound(self, received: SoundStarted | SoundEnded) -> Iterator[Mapping[str, Any]]:
+        """The sound on the stream's clock; nothing if an earlier session published it.
 
         Raises ``MalformedMessage`` when it has no time.
         """
-        hearing = self._hearing(channel)
-        moved = hearing.relocation.moved(event)
+        hearing = self._hearing(received.channel)
+        moved = hearing.relocation.moved(received.event)
         time = moved.get("end_time", moved.get("start_time"))
         if not isinstance(time, int | float):
-            raise MalformedMessage(f"upstream told of a sound, but not when: {dict(event)}")
-        if hearing.relocation.is_repeated(time) or time <= hearing.sounds_until:
-            return None
-        said = self._journal.said[channel]
-        said.sounds_until = max(said.sounds_until, time)
-        return moved
+            raise MalformedMessage(
+                f"upstream told of a sound, but not when: {dict(received.event)}"
+            )
+        if not hearing.relocation.is_repeated(time) and time > hearing.sounds_until:
+            progress = self._progress[received.channel]
+            progress.sounds_until = max(progress.sounds_until, time)
+            yield moved
 
     def time_of(self, stream_time: float, channel: Channel = None) -> float:
         """A time of the stream on the session's clock; 0 for what lies before it."""

@@ -51,7 +51,7 @@ class Relocation:
         """Whether a segment that ends there says nothing new. Argument on the stream's clock."""
         return end_time <= self._watermark and self._watermark > 0
 
-    def has_told(self, end_time: float) -> bool:
+    def has_published(self, end_time: float) -> bool:
         """As ``is_repeated``, of a time of the session."""
         return self.is_repeated(self.time(end_time))
 

@@ -152,6 +152,13 @@ class Finish:
     outcome: Outcome
 
 
+class Save(Enum):
+    """What a successor needs has changed; ``Coverage`` makes the output of it."""
+
+    CHECKPOINT = "checkpoint"
+    ATTRIBUTES = "attributes"
+
+
 Output: TypeAlias = (
     OpenConnection
     | StartRecognition
@@ -170,3 +177,6 @@ Output: TypeAlias = (
     | DeadLetter
     | Finish
 )
+
+Effect: TypeAlias = Output | Event | Save
+"""What a part of the core returns: an output, or what ``Coverage`` completes to one."""

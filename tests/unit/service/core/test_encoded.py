@@ -149,7 +149,7 @@ class World:
             return
         self.finalised += (self.heard - self.finalised) * part
         self.give(final(self.finalised / RATE))
-        self.give(Published(self.stream.journal.seq))
+        self.give(Published(self.stream._coverage.seq))
 
     def carry_out(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -195,7 +195,7 @@ class World:
             self.finalise(0.9)
         self.finalise(1.0)
         self.give(TranscriptEnded())
-        self.give(Published(self.stream.journal.seq))
+        self.give(Published(self.stream._coverage.seq))
         assert self.outcome is Outcome.ENDED
         assert self.heard_to == len(self.samples) // 2
 
@@ -445,7 +445,7 @@ def test_empty_chunk_is_counted_like_any() -> None:
     stream = new_stream()
     outputs = drive(stream, chunk(1, samples=0), end(2))
     assert not heard(outputs)
-    assert stream._placement.chunks == 1
+    assert stream._placement.timeline.chunks == 1
 
 
 def test_refused_command_takes_nothing_from_the_file() -> None:
@@ -465,7 +465,7 @@ def test_refused_command_takes_nothing_from_the_file() -> None:
     assert world.state is not None
     world.take_over()
     world.run_to_the_end()
-    assert world.stream._placement.gap_samples == 0
+    assert world.stream._placement.timeline.gap_samples == 0
 
 
 def test_chunk_that_names_a_channel_is_refused_and_counts_as_lost() -> None:

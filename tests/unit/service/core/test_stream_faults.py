@@ -334,3 +334,16 @@ def test_stream_with_more_events_than_may_wait_for_the_broker_fails_once() -> No
     )
     assert drive(stream, BacklogExceeded(20_000_100)) == []
     assert drive(stream, Published(failed.seq)) == [Finish(Outcome.FAILED)]
+
+
+def test_checkpoint_knows_no_gap_that_is_published_after_it() -> None:
+    """A successor would otherwise have silence in its place that no consumer knows of."""
+    stream = started_stream(max_chunk=0.1)
+    drive(stream, chunk(2, samples=900), chunk(3, samples=1000))
+    outputs = drive(stream, chunk(1))
+    second, third = Gap(2, 2, 800, 1700), Gap(3, 3, 1700, 2700)
+    assert [
+        (one.event.first_seq, one.checkpoint and one.checkpoint.gaps)
+        for one in outputs
+        if isinstance(one, Publish) and isinstance(one.event, events.AudioGap)
+    ] == [(2, (second,)), (3, (second, third))]

@@ -158,7 +158,7 @@ def test_repeated_command_takes_effect_once() -> None:
     stream = started_stream()
     drive(stream, wish(1, ForceUtterance()))
     assert drive(stream, wish(1, ForceUtterance(), tag=2)) == []
-    assert (stream._placement.chunks, stream.snapshot().duplicates) == (0, 1)
+    assert (stream._placement.timeline.chunks, stream.snapshot().duplicates) == (0, 1)
 
 
 def test_command_that_comes_when_its_gap_was_declared_is_dropped_with_a_warning() -> None:
