@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from ..errors import TransitionError
 from ..speechmatics import messages as upstream
 from ..speechmatics.messages import MalformedMessage
-from .audio.decoding import Decoder
 from .audio.placement import Placement
 from .audio.rejections import Rejection
 from .audio.sequencer import Place, Sequencer
@@ -54,11 +53,10 @@ class Stream:
 
     ``checkpoint`` and ``memo`` are what a predecessor left, if there was one. ``regions`` is the
     number of addresses that the stream may use. ``jitter`` returns a number from [0, 1) whenever
-    a delay is drawn. ``decoder`` goes with a stream that is a file; it begins where ``checkpoint``
-    says.
+    a delay is drawn.
     """
 
-    def __init__(  # noqa: PLR0913  # by name
+    def __init__(  # by name
         self,
         spec: StreamSpec,
         limits: Limits,
@@ -68,7 +66,6 @@ class Stream:
         checkpoint: Checkpoint | None = None,
         memo: Memo | None = None,
         regions: int = 1,
-        decoder: Decoder | None = None,
     ) -> None:
         self.spec = spec
         resumes = None if checkpoint is None else "take_over"
@@ -78,7 +75,7 @@ class Stream:
         timers = self._timers = Timers()
         sequencer = self._sequencer = Sequencer(limits, timers, checkpoint, now=now)
         placement = self._placement = Placement(
-            spec, limits, sequencer, timers, checkpoint=checkpoint, memo=memo, decoder=decoder
+            spec, limits, sequencer, timers, checkpoint=checkpoint, memo=memo
         )
         coverage = self._coverage = Coverage(
             spec, limits, placement, sequencer, checkpoint=checkpoint, voices=voices

@@ -38,6 +38,7 @@ from ..core.status import Status, status_of
 from ..core.stream import Stream
 from ..core.values.memo import Memo
 from ..core.values.outputs import Outcome
+from ..core.values.spec import StreamSpec
 from ..errors import (
     BrokerError,
     CrashLoop,
@@ -52,7 +53,6 @@ from ..telemetry.observer import Observer
 from ..telemetry.trace_context import context_of
 from ..upstream.service import Upstream
 from .claim_outcome import Acked, ClaimOutcome, DeadLettered, Requeued
-from .making import decoder_for, spec_of
 from .outbox import Backlog
 from .runner import Runner
 
@@ -317,16 +317,14 @@ class StreamOwner:
     def _runner_of(self, queue: StreamQueue, takeover: Takeover, memo: Memo | None) -> Runner:
         """Raises ``ContractError`` where this worker's settings do not allow the stream."""
         access = self._upstream.access(self._start)
-        spec = spec_of(self._start)
         stream = Stream(
-            spec,
+            StreamSpec.from_start(self._start),
             self._settings.session.limits(),
             now=self._clock(),
             jitter=self._jitter,
             checkpoint=takeover.checkpoint,
             memo=memo,
             regions=access.regions,
-            decoder=decoder_for(spec, takeover.checkpoint, memo),
         )
         self.observer.began(
             stream,

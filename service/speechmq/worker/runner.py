@@ -60,7 +60,6 @@ from ..telemetry.observer import StreamObserver
 from ..upstream.service import Access
 from .outbox import MAX_UNCONFIRMED, Backlog, Entry, Outbox
 from .upstream_link import UpstreamLink
-from .wording import command_message, start_message
 
 
 class Runner:
@@ -232,9 +231,9 @@ class Runner:
             case EndChannelAudio(channel, chunks):
                 self._say(end_of_channel(channel, chunks))
             case StartRecognition(config):
-                self._say(start_message(self.stream.spec, config))
+                self._say(self.stream.spec.to_wire(config))
             case SendCommand(command):
-                self._say(command_message(command))
+                self._say(command.to_wire())
             case OpenConnection(region):
                 self._link = self._open(region)
             case CloseConnection():
@@ -323,7 +322,7 @@ class Runner:
         """It introduces itself by itself, and is of interest when it is ready, or gone."""
         match received:
             case ConnectionOpened():
-                link.send(start_message(self.stream.spec, self._standby_config))
+                link.send(self.stream.spec.to_wire(self._standby_config))
             case RecognitionStarted():
                 self._receive(StandbyReady(received))
             case ConnectionFailed(reason) | ConnectionLost(_, reason):

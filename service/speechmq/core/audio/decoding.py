@@ -1,42 +1,41 @@
 """The audio of a stream that is a file: bytes in the order of their messages, samples in place.
 
-The decoder is handed in; it is a pure function of the bytes. It is asked for a little at a time, so
-that no chunk, however much it decodes to, keeps other streams waiting.
+The decoder is a pure function of the bytes. It is asked for a little at a time, so that no chunk,
+however much it decodes to, keeps other streams waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
+from ...media.decoder import FileDecoder
 from ...media.packets import Head
 from ...media.units import Decoded, Unit
-from ..values.checkpoint import Entry
+from ..values.checkpoint import Checkpoint, Entry
 from ..values.inputs import ChunkDelivered
+from ..values.spec import StreamSpec
 from .timeline import Timeline
 
-
-class Decoder(Protocol):
-    """``media.decoder`` says what each method does."""
-
-    head: Head | None
-
-    def feed(self, seq: int, encoded: bytes) -> Iterator[Decoded]: ...
-    def finish(self) -> Iterator[Decoded]: ...
-    def lose(self, chunks: int) -> None: ...
-    def unit_before(self, next_seq: int) -> Unit | None: ...
-    def take_damage(self) -> str | None: ...
+# Samples, in seconds, that are decoded before other streams have their turn.
+DECODED_AT_ONCE = 0.25
 
 
 class Decoding:
-    """One message at a time is decoded, in steps of about ``step`` samples."""
+    """One message at a time is decoded, in steps of about ``DECODED_AT_ONCE``.
 
-    def __init__(self, decoder: Decoder, timeline: Timeline, sample_bytes: int, step: int) -> None:
-        self._decoder = decoder
+    ``head`` is what a predecessor knew of the file; it begins where ``checkpoint`` says.
+    """
+
+    def __init__(
+        self, spec: StreamSpec, timeline: Timeline, checkpoint: Checkpoint, head: Head | None
+    ) -> None:
+        # Without the head no place in the file's midst can be entered.
+        entry = checkpoint.entry if head else None
+        self._decoder = FileDecoder(spec.sample_rate, head, entry.unit if entry else None)
         self._timeline = timeline
         self._extent = timeline.tracks[None]
-        self._sample_bytes = sample_bytes
-        self._step = step
+        self._sample_bytes = spec.sample_bytes
+        self._step = spec.samples(DECODED_AT_ONCE)
         self._seq: int | None = None
         self._tag: int | None = None
         self._samples: Iterator[Decoded] = iter(())

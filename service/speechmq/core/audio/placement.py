@@ -22,21 +22,17 @@ from ..values.outputs import DeadLetter, Effect, Save
 from ..values.spec import Limits, StreamSpec, Track
 from ..values.timers import Timer, Timers
 from .channels import Channels, Fault
-from .decoding import Decoder, Decoding
+from .decoding import Decoding
 from .rejections import End, Rejection
 from .rules import Rules
 from .sequencer import Sequencer
 from .timeline import Piece, Timeline
 
-# Samples, in seconds, that are decoded before other streams have their turn.
-DECODED_AT_ONCE = 0.25
-
 
 class Placement:
     """The stream as its publisher sends it.
 
-    Of a stream that is a file, ``decoder`` makes samples, and ``undecodable`` says why there will
-    be no more.
+    ``undecodable`` says why there will be no more samples of a stream that is a file.
     """
 
     def __init__(
@@ -48,7 +44,6 @@ class Placement:
         *,
         checkpoint: Checkpoint,
         memo: Memo,
-        decoder: Decoder | None = None,
     ) -> None:
         self._spec = spec
         self._limits = limits
@@ -70,9 +65,8 @@ class Placement:
         self._decoding: Decoding | None = None
         self._let_go = 0
         self._ending: End | None = None
-        if decoder is not None:
-            step = spec.samples(DECODED_AT_ONCE)
-            self._decoding = Decoding(decoder, self.timeline, spec.sample_bytes, step)
+        if spec.is_encoded:
+            self._decoding = Decoding(spec, self.timeline, checkpoint, memo.head)
         self._place_known_gaps()
 
     def place_ready(self, now: float) -> Iterator[Effect]:

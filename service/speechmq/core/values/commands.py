@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ...speechmatics import messages as upstream
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeConfig:
     """``config`` has the fields that change; it holds for all sessions that follow."""
 
     config: Mapping[str, Any]
+
+    def to_wire(self) -> str:
+        return upstream.set_recognition_config(self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,18 @@ class ForceUtterance:
     timestamp: float | None = None
     channel: str | None = None
 
+    def to_wire(self) -> str:
+        return upstream.force_end_of_utterance(self.timestamp, self.channel)
+
 
 @dataclass(frozen=True, slots=True)
 class TellSpeakers:
     """Tell the voices told apart: now, or once at the end."""
 
     final: bool = False
+
+    def to_wire(self) -> str:
+        return upstream.get_speakers(final=self.final)
 
 
 @dataclass(frozen=True, slots=True)

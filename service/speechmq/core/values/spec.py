@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from speechmq_schemas import FileAudioFormat, RawAudioFormat, StartStream
 from speechmq_schemas.config import BYTES_PER_SAMPLE, Encoding
 
 from ...media.companding import pcm_of_alaw
+from ...speechmatics.messages import start_recognition
+
+# Samples a second that files are decoded to: recognition gains nothing from more.
+DECODED_RATE = 16_000
 
 # What stands for no sound; the laws know no zero, and these are nearest to it.
 _SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}
@@ -41,6 +46,47 @@ class StreamSpec:
     is_encoded: bool = False
     channel_labels: tuple[str, ...] = ()
     is_interleaved: bool = False
+
+    @classmethod
+    def from_start(cls, start: StartStream) -> StreamSpec:
+        # Null is as good as absent, but upstream would refuse it.
+        body = start.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+        form, channels = start.audio_format, start.channels
+        config = body["transcription_config"]
+        if channels is not None:
+            by_channel = {"diarization": config.get("diarization") or "channel"}
+            config |= by_channel | {"channel_diarization_labels": channels.labels}
+        is_encoded = isinstance(form, FileAudioFormat)
+        if isinstance(form, FileAudioFormat):
+            form = RawAudioFormat(encoding="pcm_s16le", sample_rate=DECODED_RATE)
+        return cls(
+            stream_id=start.stream_id,
+            encoding=form.encoding,
+            sample_rate=form.sample_rate,
+            transcription_config=config,
+            translation_config=body.get("translation_config"),
+            audio_events_config=body.get("audio_events_config"),
+            idle_timeout=start.idle_timeout,
+            labels=start.labels,
+            is_encoded=is_encoded,
+            channel_labels=tuple(channels.labels) if channels else (),
+            is_interleaved=channels is not None and channels.layout == "interleaved",
+        )
+
+    def to_wire(self, config: Mapping[str, Any]) -> str:
+        """``StartRecognition`` of a session that begins with ``config``, which may have changed
+        since the start."""
+        audio_format = {
+            "type": "raw",
+            "encoding": self.upstream_encoding,
+            "sample_rate": self.sample_rate,
+        }
+        return start_recognition(
+            audio_format,
+            dict(config),
+            translation_config=self.translation_config,
+            audio_events_config=self.audio_events_config,
+        )
 
     @property
     def channels(self) -> tuple[Channel, ...]:

@@ -94,8 +94,6 @@ class World:
         memo = None
         if checkpoint is not None and self.memo is not None:
             memo = Memo.decode(self.memo.encode())
-        head = memo.head if memo else None
-        entry = checkpoint.entry if checkpoint and head else None
         self.tag = 0
         self.stream = Stream(
             SPEC,
@@ -104,7 +102,6 @@ class World:
             jitter=lambda: 0.0,
             checkpoint=checkpoint,
             memo=memo,
-            decoder=FileDecoder(RATE, head, entry.unit if entry else None),
         )
         self.confirmed = checkpoint.next_seq if checkpoint else 1
         self.carry_out(self.stream.open(self.now))
@@ -268,7 +265,6 @@ def new_stream(**limits: Any) -> Stream:
         replace(NO_CONTEXT, **limits),
         now=0.0,
         jitter=lambda: 0.0,
-        decoder=FileDecoder(RATE),
     )
     stream.open(0.0)
     drive(stream, ConnectionOpened(), RecognitionStarted("u"))
