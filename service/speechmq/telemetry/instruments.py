@@ -1,20 +1,19 @@
 """The metrics: their names, units and where each number comes from.
 
-Three kinds. What is counted seldom is recorded as it happens; what comes with each final is kept in
-numbers of our own; what a chunk changes is read from a snapshot. No label names a stream: the
-number of series does not grow with that of streams.
+Two kinds. What comes with a final or more seldom is recorded as it happens; what a chunk changes is
+read from a snapshot. No label names a stream: the number of series does not grow with that of
+streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 
 from ..core.states import State
 from .codes import Codes
-from .histograms import Histograms
 from .reading import CLAIMED
 from .snapshot import Snapshot
 
@@ -99,7 +98,7 @@ _GAUGES: Mapping[str, tuple[Value, str, str]] = MappingProxyType(
 class Instruments:
     """``read`` gives the newest snapshot, from whatever thread; ``capacity`` is in streams."""
 
-    def __init__(self, meter: Meter, read: Read, histograms: Histograms, *, capacity: int) -> None:
+    def __init__(self, meter: Meter, read: Read, *, capacity: int) -> None:
         self._meter = meter
         self._read = read
         self.finals = 0
@@ -109,7 +108,7 @@ class Instruments:
             meter.create_observable_gauge(name, [self._one(value)], unit, description)
         self._observe_streams(capacity)
         self._observe_quotas()
-        self._measure_time(histograms)
+        self._measure_time()
         self._count_events()
 
     def _one(self, value: Value) -> Callable[[CallbackOptions], Iterable[Observation]]:
@@ -151,8 +150,12 @@ class Instruments:
             "speechmq.quota.limit", [told(1)], "{session}", "That an account may have at once"
         )
 
-    def _measure_time(self, histograms: Histograms) -> None:
-        create = histograms.create
+    def _measure_time(self) -> None:
+        def create(name: str, description: str, bounds: Sequence[float]) -> Histogram:
+            return self._meter.create_histogram(
+                name, "s", description, explicit_bucket_boundaries_advisory=bounds
+            )
+
         self.queue_to_upstream = create(
             "speechmq.latency.queue_to_upstream",
             "From a chunk's delivery to its way upstream; one chunk behind each final",

@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
 from ..settings import Settings
-from .histograms import Histograms
 from .instruments import Instruments
 from .otlp import metric_exporter
 from .snapshot import Snapshot
@@ -31,8 +30,6 @@ class Metrics:
         self._last = Snapshot()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        histograms = Histograms()
-        self._registry.register(histograms)
         readers: list[MetricReader] = [
             PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
         ]
@@ -40,12 +37,11 @@ class Metrics:
         self.is_pushed = telemetry.otlp_endpoint is not None and telemetry.otlp_metrics
         if self.is_pushed:
             interval = telemetry.metrics_interval * 1000
-            exporter = metric_exporter(telemetry, histograms.beside)
-            readers.append(PeriodicExportingMetricReader(exporter, interval))
+            readers.append(PeriodicExportingMetricReader(metric_exporter(telemetry), interval))
         self._provider = MeterProvider(readers, resource, shutdown_on_exit=False)
         meter = self._provider.get_meter(SCOPE, version("speechmq"))
         capacity = settings.worker.capacity
-        self.instruments = Instruments(meter, lambda: self._last, histograms, capacity=capacity)
+        self.instruments = Instruments(meter, lambda: self._last, capacity=capacity)
 
     def refresh(self) -> None:
         """To be called on the event loop: what is read is only whole there."""

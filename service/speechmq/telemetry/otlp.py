@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
 from ..settings import TelemetrySettings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+    from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace.export import SpanExporter
 
 PACKAGE = "opentelemetry.exporter.otlp.proto.http"
@@ -29,22 +28,14 @@ def require_exporter() -> None:
         )
 
 
-def metric_exporter(
-    settings: TelemetrySettings, complete: Callable[[MetricsData], MetricsData]
-) -> MetricExporter:
-    """``complete`` adds what the SDK's instruments do not tell. Raises ``SettingsError``."""
+def metric_exporter(settings: TelemetrySettings) -> MetricExporter:
+    """Raises ``SettingsError``."""
     require_exporter()
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415 - an extra
         OTLPMetricExporter,
     )
 
-    class Completing(OTLPMetricExporter):
-        def export(
-            self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
-        ) -> MetricExportResult:
-            return super().export(complete(metrics_data), timeout_millis, **kwargs)
-
-    return Completing(
+    return OTLPMetricExporter(
         endpoint=_endpoint(settings, "metrics"),
         headers=_headers(settings),
         timeout=settings.otlp_timeout,

@@ -1,7 +1,9 @@
 """Reads what comes before the body of a message, and confirms, in a third of pamqp's time.
 
-Only what is common to messages with audio is read here, and says the same as pamqp would, which a
-test holds it to. Of anything else it says so, and pamqp reads it.
+Only what is common to messages with audio is read here, with the result that pamqp gives; property
+tests hold that. pamqp reads everything else.
+
+Gain: 89 us of CPU a chunk become 59 on the whole read path, 9 % of a worker (``bench/RESULTS.md``).
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ The client waits three times for each frame, and each message has three frames. 
 and confirms go straight to their channel here. All other frames go to the client's own receiver.
 
 It enters through the client's public ``transport_factory``.
+
+Gain: 139 us of CPU a chunk become 78 with ``fast_decode``, without batching (``bench/RESULTS.md``).
 """
 
 from __future__ import annotations

@@ -20,10 +20,7 @@ ENDPOINT = {"otlp_endpoint": "http://collector:4318/", "otlp_headers": {"Authori
 def test_signals_have_addresses_of_their_own() -> None:
     settings = TelemetrySettings.model_validate(ENDPOINT)
     assert vars(span_exporter(settings))["_endpoint"] == "http://collector:4318/v1/traces"
-    assert (
-        vars(metric_exporter(settings, lambda found: found))["_endpoint"]
-        == "http://collector:4318/v1/metrics"
-    )
+    assert vars(metric_exporter(settings))["_endpoint"] == "http://collector:4318/v1/metrics"
 
 
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

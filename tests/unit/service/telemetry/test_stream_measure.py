@@ -11,7 +11,6 @@ from tests.support.streams import EMPTY, added, chunk, started_stream
 from speechmq.core.values import events
 from speechmq.core.values.inputs import Input
 from speechmq.core.values.outputs import Publish
-from speechmq.telemetry.histograms import Histograms
 from speechmq.telemetry.instruments import Instruments
 from speechmq.telemetry.snapshot import Snapshot
 from speechmq.telemetry.stream_measure import LONGEST_WAIT, StreamMeasure
@@ -24,10 +23,7 @@ class Measured:
         self.now = 10.0
         self._reader = InMemoryMetricReader()
         meter = MeterProvider([self._reader], shutdown_on_exit=False).get_meter("test")
-        self._histograms = Histograms()
-        instruments = Instruments(
-            meter, lambda: snapshot or Snapshot(), self._histograms, capacity=7
-        )
+        instruments = Instruments(meter, lambda: snapshot or Snapshot(), capacity=7)
         self._stream = started_stream(**limits)
         for seq in (1, 2, 3):
             self._stream.receive(chunk(seq), 1.0)
@@ -50,7 +46,7 @@ class Measured:
         assert found is not None
         metrics = [
             metric
-            for resource in self._histograms.beside(found).resource_metrics
+            for resource in found.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics
         ]
