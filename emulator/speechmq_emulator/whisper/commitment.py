@@ -8,15 +8,16 @@ stable. Pure, and a function of the audio alone: how busy the machine is changes
 from collections.abc import Sequence
 from dataclasses import replace
 
-from speechmq_emulator.whisper.hypothesis import HeardWord
+from speechmq_emulator.whisper.hypothesis import HeardWord, after
 
-STABLE_SECONDS = 0.6
+STABLE_SECONDS = 0.7
 _AGREED_SECONDS = 0.3
 """The newest word often lacks its end: agreement on it says little."""
 
 _SHORTEST_PERIOD = 0.4
-_LONGEST_PERIOD = 2.0
+_LONGEST_PERIOD = 3.0
 _ROUNDING = 0.01
+_LEAST_SECONDS = 0.02
 
 
 class Commitment:
@@ -30,7 +31,7 @@ class Commitment:
     def hurry(self, max_delay: float) -> None:
         """From now on words have to be settled within ``max_delay``, in seconds."""
         self._max_delay = max_delay
-        self._stable = min(max(STABLE_SECONDS, max_delay / 2), max_delay - _SHORTEST_PERIOD)
+        self._stable = min(max(STABLE_SECONDS, max_delay / 4), max_delay - _SHORTEST_PERIOD)
 
     def cover(self, until: float) -> None:
         """Everything up to ``until`` is settled."""
@@ -45,20 +46,24 @@ class Commitment:
         return start + min(max(self._max_delay, _SHORTEST_PERIOD), _LONGEST_PERIOD)
 
     def next_decode(self, open_words: Sequence[HeardWord], now: float) -> float:
-        """When the oldest open word is due, within 0.4 to 2 s from ``now``."""
+        """When the oldest open word is due, within 0.4 to 3 s from ``now``."""
         due = open_words[0].word.end + self._max_delay if open_words else now + self._max_delay
         return min(max(due, now + _SHORTEST_PERIOD), now + _LONGEST_PERIOD)
 
-    def open_words(self, words: Sequence[HeardWord]) -> list[HeardWord]:
-        """The words that are not settled yet, none starting before ``until``."""
-        rest = [h for h in words if (h.word.start + h.word.end) / 2 > self.until]
-        if rest and rest[0].word.start < self.until:
-            rest[0] = replace(rest[0], word=replace(rest[0].word, start=self.until))
-        return rest
+    def open_words(
+        self, words: Sequence[HeardWord], known: Sequence[HeardWord] = ()
+    ) -> list[HeardWord]:
+        """The words that are not settled yet, none starting before ``until``.
 
-    def settle(self, words: Sequence[HeardWord], now: float) -> list[HeardWord]:
-        """The words that become settled at ``now``, oldest first; often none."""
-        rest = self.open_words(words)
+        ``known`` are the settled words that the decode heard, too.
+        """
+        rest = after(known, words)
+        if rest is None:
+            rest = [h for h in words if (h.word.start + h.word.end) / 2 > self.until]
+        return [_not_before(self.until, heard) for heard in rest]
+
+    def settle(self, rest: Sequence[HeardWord], now: float) -> list[HeardWord]:
+        """The open words that become settled at ``now``, oldest first; often none."""
         spoken = [h.word.content.casefold() for h in rest]
         agreed = _common(spoken, self._agreed)
         due_before = now + _SHORTEST_PERIOD - self._max_delay + _ROUNDING
@@ -73,12 +78,17 @@ class Commitment:
         self._agreed = spoken[count:]
         if count:
             self.until = max(self.until, rest[count - 1].word.end)
-        return rest[:count]
+        return list(rest[:count])
 
     def idle_until(self, open_words: Sequence[HeardWord], now: float) -> float:
         """Up to where nothing was said that could still become a word."""
         horizon = now - self._stable
         return max(self.until, min(open_words[0].word.start, horizon) if open_words else horizon)
+
+
+def _not_before(until: float, heard: HeardWord) -> HeardWord:
+    start, end = max(until, heard.word.start), max(until + _LEAST_SECONDS, heard.word.end)
+    return replace(heard, word=replace(heard.word, start=start, end=end))
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

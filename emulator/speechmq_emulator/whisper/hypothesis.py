@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from speechmq_emulator.audio import Samples
 from speechmq_emulator.speech.events import Word
+from speechmq_emulator.whisper.features import RATE
 
 _MARKS = ".,?!;:…。、？！，؟،।"  # noqa: RUF001  # as the languages write them
 _ENDS = ".?!…。？！؟।"  # noqa: RUF001
@@ -40,15 +42,41 @@ class HeardWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """What is decoded: samples at 16 kHz that begin at ``origin`` seconds of the session.
+
+    ``goes_on`` where words of its utterance are settled already.
+    """
+
+    samples: Samples
+    origin: float
+    goes_on: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / RATE
+
+    @property
+    def end(self) -> float:
+        return self.origin + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What is said in the window; nothing where nobody speaks."""
+    """What is said in the window; nothing where there is no speech."""
 
     words: tuple[HeardWord, ...] = ()
 
 
-def is_speech(no_speech: float, mean_log_probability: float) -> bool:
-    """Whether the decoder heard somebody: on noise it invents sentences that it doubts."""
-    return no_speech <= NO_SPEECH and mean_log_probability >= LEAST_LOG_PROBABILITY
+def is_speech(no_speech: float, mean_log_probability: float, *, goes_on: bool = False) -> bool:
+    """Whether the decoder heard speech: on noise it invents sentences that it doubts.
+
+    In a window that was cut in the middle of a sentence the model doubts that there is speech,
+    at 0.65 to 0.8, and hears the words all the same: settled words outweigh that doubt.
+    """
+    if mean_log_probability < LEAST_LOG_PROBABILITY:
+        return False
+    return goes_on or no_speech <= NO_SPEECH
 
 
 def words_of(pieces: Iterable[Piece], origin: float, *, spaced: bool) -> tuple[HeardWord, ...]:
@@ -81,6 +109,33 @@ def _word(group: Sequence[Piece], origin: float) -> list[HeardWord]:
     word = Word(content, round(origin + start, 2), round(origin + end, 2), round(confidence, 3))
     tail = text[text.rindex(content) + len(content) :]
     return [HeardWord(word, next((mark for mark in tail if mark in _MARKS), ""))]
+
+
+def after(known: Sequence[HeardWord], words: Sequence[HeardWord]) -> Sequence[HeardWord] | None:
+    """The words that follow the known ones, or None where the words begin otherwise.
+
+    Times shift from decode to decode, so the text decides what was known already.
+    """
+    expected = [heard.word.content.casefold() for heard in known]
+    found = [heard.word.content.casefold() for heard in words[: len(known)]]
+    return words[len(known) :] if known and found == expected else None
+
+
+def retimed(words: Sequence[HeardWord], timed: Sequence[HeardWord]) -> list[HeardWord]:
+    """Words with rough times; those that an earlier decode heard alike have its exact ones."""
+    exact: list[HeardWord] = []
+    for heard, earlier in zip(words, timed, strict=False):
+        if heard.word.content.casefold() != earlier.word.content.casefold():
+            break
+        exact.append(replace(heard, word=replace(earlier.word, content=heard.word.content)))
+    end = exact[-1].word.end if exact else 0.0
+    rest = words[len(exact) :]
+    return exact + [
+        replace(
+            h, word=replace(h.word, start=max(h.word.start, end), end=max(h.word.end, end + 0.02))
+        )
+        for h in rest
+    ]
 
 
 def within(words: Iterable[HeardWord], end: float) -> tuple[HeardWord, ...]:

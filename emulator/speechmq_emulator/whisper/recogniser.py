@@ -27,7 +27,7 @@ from speechmq_emulator.speech.events import (
 from speechmq_emulator.speech.timeline import UTTERANCE_END_SECONDS, Timeline
 from speechmq_emulator.whisper.commitment import Commitment
 from speechmq_emulator.whisper.features import RATE
-from speechmq_emulator.whisper.hypothesis import HeardWord, Hypothesis
+from speechmq_emulator.whisper.hypothesis import HeardWord, Hypothesis, Sound, retimed
 from speechmq_emulator.whisper.voice import FRAME_SAMPLES, RUN_UP_SECONDS, Endpointer
 from speechmq_emulator.whisper.window import LONGEST_SECONDS, Window
 
@@ -40,11 +40,11 @@ _RUN_UP_SAMPLES = round(RUN_UP_SECONDS * RATE)
 class Decoder(Protocol):
     """One stream's way to the model."""
 
-    def decode(self, samples: Samples, origin: float, audio: float) -> Hypothesis:
+    def decode(self, sound: Sound, audio: float) -> Hypothesis:
         """Wait for a turn; ``audio`` is the seconds that were not decoded before."""
 
-    def preview(self, samples: Samples, origin: float) -> Hypothesis | None:
-        """The same at once, or None while the machine is busy."""
+    def preview(self, sound: Sound) -> Hypothesis | None:
+        """The same at once and with rough times, or None while the machine is busy."""
 
 
 class Voice(Protocol):
@@ -73,6 +73,7 @@ class WhisperRecogniser:
         self._position = 0
         self._decoded_to = self._decode_at = self._preview_at = 0.0
         self._awaits_utterance_end = self._said = False
+        self._timed: list[HeardWord] = []
         self._forced: list[int] = []
         self.configure(config)
 
@@ -157,6 +158,7 @@ class WhisperRecogniser:
         self._window = Window(audio, self._position - len(audio), sounds=sounds)
         self._window.cut(max(self._window.start, self._covered))
         self._commitment.begin()
+        self._timed = []
         self._decoded_to = self._window.start
         self._decode_at = self._commitment.first_decode(self._window.start)
         self._preview_at = self._now + _PREVIEW_EVERY
@@ -170,17 +172,18 @@ class WhisperRecogniser:
         self._commitment.cover(self._covered)
         return events
 
-    def _decode(self, window: Window) -> Sequence[HeardWord]:
+    def _open_words(self, window: Window) -> list[HeardWord]:
+        """What a decode hears now after the settled words."""
         audio = max(0.0, window.end - self._decoded_to)
         self._decoded_to = window.end
-        hypothesis = self._decoder.decode(window.samples(), window.start, audio)
-        return hypothesis.words
+        hypothesis = self._decoder.decode(window.sound(), audio)
+        return self._commitment.open_words(hypothesis.words, window.known)
 
     def _settle(self, window: Window) -> list[Transcript]:
         """Decode for finals; the words that are not settled are a partial."""
-        words = self._decode(window)
+        words = self._open_words(window)
         settled = self._commitment.settle(words, self._now)
-        rest = self._commitment.open_words(words)
+        rest = words[len(settled) :]
         events: list[Transcript] = []
         if settled:
             events += self._final(settled)
@@ -191,20 +194,23 @@ class WhisperRecogniser:
         events += self._partial(rest, self._position)
         self._decode_at = self._commitment.next_decode(rest, self._now)
         self._preview_at = self._now + _PREVIEW_EVERY
-        window.trim(settled)
+        window.settle(settled)
+        self._timed = rest
         if window.seconds > LONGEST_SECONDS:
             window.cut(max(self._covered, window.end - LONGEST_SECONDS / 2))
+            self._timed = []
         return events
 
     def _preview(self) -> list[Heard]:
         window = self._window
         if window is None or not self._partials or self._now < self._preview_at:
             return []
-        hypothesis = self._decoder.preview(window.samples(), window.start)
+        hypothesis = self._decoder.preview(window.sound())
         if hypothesis is None:
             return []
         self._preview_at = self._now + _PREVIEW_EVERY
-        return [*self._partial(self._commitment.open_words(hypothesis.words), self._position)]
+        words = self._commitment.open_words(hypothesis.words, window.known)
+        return [*self._partial(retimed(words, self._timed), self._position)]
 
     def _final(self, words: Sequence[HeardWord]) -> list[Transcript]:
         self._said = True
@@ -235,7 +241,7 @@ class WhisperRecogniser:
         """The open words of the utterance, for good."""
         if self._window is None or self._window.seconds < _LEAST_PAUSE:
             return []
-        return self._commitment.open_words(self._decode(self._window))
+        return self._open_words(self._window)
 
     def _over(self) -> None:
         self._window, self._said = None, False
@@ -274,6 +280,7 @@ class WhisperRecogniser:
         self._awaits_utterance_end = self._said = False
         if window is not None:
             window.cut(until)
+            self._timed = []
             self._decode_at = self._commitment.first_decode(window.start)
         return [*final, UtteranceEnded(until, forced=True)]
 

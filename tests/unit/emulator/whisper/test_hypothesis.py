@@ -40,3 +40,8 @@ def test_doubtful_sound_is_no_speech() -> None:
     assert is_speech(0.6, -1.0)
     assert not is_speech(0.61, -0.1)
     assert not is_speech(0.1, -1.01)
+
+
+def test_settled_words_outweigh_the_doubt_that_there_is_speech() -> None:
+    assert is_speech(0.9, -0.9, goes_on=True)
+    assert not is_speech(0.9, -1.01, goes_on=True)

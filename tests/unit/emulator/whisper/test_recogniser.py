@@ -7,7 +7,7 @@ from speechmq_emulator.audio import Samples
 from speechmq_emulator.protocol.config import StartRecognition
 from speechmq_emulator.speech.events import Final, Heard, Mark, Partial, UtteranceEnded, Word
 from speechmq_emulator.whisper.features import RATE
-from speechmq_emulator.whisper.hypothesis import HeardWord, Hypothesis
+from speechmq_emulator.whisper.hypothesis import HeardWord, Hypothesis, Sound
 from speechmq_emulator.whisper.recogniser import WhisperRecogniser
 
 SPEECH = np.full(RATE * 3, 0.1, np.float32)
@@ -22,17 +22,17 @@ class Scripted:
     def __init__(self, *, is_busy: bool = True) -> None:
         self.is_busy = is_busy
 
-    def decode(self, samples: Samples, origin: float, audio: float) -> Hypothesis:
+    def decode(self, sound: Sound, audio: float) -> Hypothesis:
         assert audio >= 0
-        loud = np.flatnonzero(samples) / RATE + origin
+        loud = np.flatnonzero(sound.samples) / RATE + sound.origin
         if not len(loud):
             return Hypothesis()
         first, last = round(float(loud[0]) * 2), int(float(loud[-1] + 1 / RATE) * 2)
         words = [Word(f"w{n}", n / 2, (n + 1) / 2, 0.9) for n in range(first, last)]
         return Hypothesis(tuple(HeardWord(w, "." if w.content == "w5" else "") for w in words))
 
-    def preview(self, samples: Samples, origin: float) -> Hypothesis | None:
-        return None if self.is_busy else self.decode(samples, origin, 0.0)
+    def preview(self, sound: Sound) -> Hypothesis | None:
+        return None if self.is_busy else self.decode(sound, 0.0)
 
 
 def recogniser(decoder: Scripted, **config: object) -> WhisperRecogniser:
