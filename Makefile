@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 test-newest coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-rabbitmq3: setup ## what needs a broker, on the RabbitMQ that is installed 
 
 test-rabbitmq4: setup ## the same, on RabbitMQ 4 in a container (Docker)
 	@scripts/without-secrets $(BIN)/python -m tests.support.with_broker_container $(PYTEST) $(BROKER_TESTS)
+
+test-newest: setup ## the wheels with the newest libraries that their bounds allow: broker and upstream
+	@scripts/without-secrets scripts/test-newest
 
 coverage: setup ## every branch of the session core, by its own tests
 	@$(BIN)/pytest tests/unit/service/core -n $(WORKERS) --dist worksteal -q \
