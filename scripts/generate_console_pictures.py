@@ -31,7 +31,7 @@ STREAMS = {"call-0041": {"queue": "reservations"}, "call-0042": {"queue": "suppo
 @asynccontextmanager
 async def pipeline(faults: FaultBook) -> AsyncIterator[tuple[Speaker, str]]:
     async with (
-        private_broker(tell=print) as broker,
+        private_broker(report=print) as broker,
         serve("sphinx", faults=faults) as upstream,
         running_worker(broker.url, upstream.url),
         speaking(broker.url) as speaker,

@@ -106,8 +106,8 @@ async def test_events_are_confirmed_refused_or_returned_as_the_client_would_tell
         await channel.queue_declare("whole", exclusive=True)
         full: dict[str, FieldValue] = {"x-max-length": 0, "x-overflow": "reject-publish"}
         await channel.queue_declare("full", exclusive=True, arguments=full)
-        channel.tell(b"first", properties, exchange="", routing_key="whole")
-        channel.tell(b"lost", properties, exchange="", routing_key="missing")
+        channel.publish_unconfirmed(b"first", properties, exchange="", routing_key="whole")
+        channel.publish_unconfirmed(b"lost", properties, exchange="", routing_key="missing")
         await channel.publish(large, properties, exchange="", routing_key="whole", mandatory=True)
         with pytest.raises(PublishError):
             await channel.publish(b"", properties, exchange="", routing_key="none", mandatory=True)
@@ -127,7 +127,7 @@ async def test_events_are_confirmed_refused_or_returned_as_the_client_would_tell
         await has_all.wait()
         await close_quietly(channel)
         with pytest.raises(ChannelInvalidStateError):
-            channel.tell(b"late", properties, exchange="", routing_key="whole")
+            channel.publish_unconfirmed(b"late", properties, exchange="", routing_key="whole")
         assert not plane.is_lost
     assert [message.body for message in received] == [b"first", large, b"last"]
 

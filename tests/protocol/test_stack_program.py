@@ -187,5 +187,5 @@ async def test_stack_without_an_emulator_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("speechmq.dev.stack.EMULATOR", "not_installed_here")
     with pytest.raises(ChildFailed, match="pip install speechmq-emulator"):
-        async with running_stack("ledger", tell=lambda _: None, log=drop):
+        async with running_stack("ledger", report=lambda _: None, log=drop):
             pass

@@ -14,7 +14,7 @@ from tests.support.relay import Relay, relaying
 from tests.support.speaker import start_of
 
 from speechmq.broker import topology
-from speechmq.broker.amqp.channel import Channel
+from speechmq.broker.amqp.channel import AmqpChannel
 from speechmq.broker.amqp.plane import DataPlane, open_plane
 from speechmq.broker.control.claims import Claims, publish_claim
 from speechmq.broker.control.replies import Answers
@@ -32,7 +32,7 @@ NAMES = Names()
 class ByHand:
     """Does what admission does, step by step."""
 
-    channel: Channel
+    channel: AmqpChannel
 
     async def admit(
         self,

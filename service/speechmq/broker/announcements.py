@@ -14,7 +14,7 @@ from speechmq_schemas.events import Event
 
 from ..errors import MessageNacked
 from ..telemetry.logs import get_logger
-from .amqp.channel import Channel
+from .amqp.channel import AmqpChannel
 from .amqp.error_map import translated
 
 log = get_logger(__name__)
@@ -23,7 +23,7 @@ OWNERLESS_EPOCH = 0
 
 
 async def announce(
-    channel: Channel,
+    channel: AmqpChannel,
     names: Names,
     event: Event,
     *,
@@ -38,7 +38,7 @@ async def announce(
     await publish_event(channel, names, message)
 
 
-async def publish_event(channel: Channel, names: Names, message: AmqpMessage) -> None:
+async def publish_event(channel: AmqpChannel, names: Names, message: AmqpMessage) -> None:
     """As ``announce``, of an event that is a message already."""
     try:
         with translated(f"publishing {message.type}"):
@@ -52,7 +52,7 @@ async def publish_event(channel: Channel, names: Names, message: AmqpMessage) ->
         log.warning("consumer_queue_full", routing_key=message.routing_key)
 
 
-def properties_of(channel: Channel, message: AmqpMessage) -> spec.Basic.Properties:
+def properties_of(channel: AmqpChannel, message: AmqpMessage) -> spec.Basic.Properties:
     return spec.Basic.Properties(
         message_type=message.type,
         message_id=message.message_id,

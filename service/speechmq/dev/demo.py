@@ -41,7 +41,7 @@ def find_sample() -> Path:
 async def run_demo(engine: str, file: Path, console: Console, log: Log) -> ExitCode:
     """Sends one recording through the whole stack and tells what came of it."""
     request = demo_request(file, secrets.token_hex(3))
-    async with running_stack(engine, tell=_teller(console), log=log) as stack:
+    async with running_stack(engine, report=_reporter(console), log=log) as stack:
         if stack.console_url is not None:
             print_plain(console, f"watch it in a browser: {stack.console_url}")
         print_plain(console, f"sending {file} as stream {request.start.stream_id}")
@@ -65,7 +65,7 @@ async def _send(request: SendRequest, stack: Stack, console: Console) -> SendRes
 
 async def run_stack(engine: str, console: Console, log: Log) -> ExitCode:
     """Keeps the stack up until cancelled."""
-    async with running_stack(engine, tell=_teller(console), log=log) as stack:
+    async with running_stack(engine, report=_reporter(console), log=log) as stack:
         for line in directions(stack, _own_command()):
             print_plain(console, line)
         await asyncio.Event().wait()
@@ -97,5 +97,5 @@ def _own_command() -> str:
     return shlex.quote(str(beside)) if beside.is_file() else f"{sys.executable} -m speechmq.cli"
 
 
-def _teller(console: Console) -> Callable[[str], None]:
+def _reporter(console: Console) -> Callable[[str], None]:
     return lambda text: print_plain(console, f"· {text}")

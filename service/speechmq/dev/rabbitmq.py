@@ -78,16 +78,16 @@ def _say_nothing(_: str) -> None: ...
 
 @asynccontextmanager
 async def private_broker(
-    *, management: Management = Management.NONE, tell: Callable[[str], None] = _say_nothing
+    *, management: Management = Management.NONE, report: Callable[[str], None] = _say_nothing
 ) -> AsyncIterator[Broker]:
     """Give a broker for the length of the block, ours alone unless SPEECHMQ_AMQP_URL names one.
 
-    `tell` hears of what takes long (installing a package, pulling an image). Raises
+    `report` hears of what takes long (installing a package, pulling an image). Raises
     DevelopmentBrokerError, whose text says what to do. On the way out, cancelled or not, whatever
     was started is gone with its data; a private node goes even if this process is killed.
     """
     source = await asyncio.to_thread(lambda: choose(look_around()))
-    async with open_source(source, management=management, tell=tell) as broker:
+    async with open_source(source, management=management, report=report) as broker:
         yield broker
 
 
@@ -95,7 +95,7 @@ def open_source(
     source: Source,
     *,
     management: Management = Management.NONE,
-    tell: Callable[[str], None] = _say_nothing,
+    report: Callable[[str], None] = _say_nothing,
 ) -> AbstractAsyncContextManager[Broker]:
     """Open a broker from where `choose` said; raises BrokerNotFoundError when that is nowhere."""
     match source:
@@ -104,9 +104,9 @@ def open_source(
         case InstalledServer(script):
             return private_node(script, management=management)
         case DebianPackage():
-            return _installed(management=management, tell=tell)
+            return _installed(management=management, report=report)
         case DockerEngine():
-            return composed_broker(tell=tell)
+            return composed_broker(report=report)
         case Nothing(advice):
             raise BrokerNotFoundError(advice)
 
@@ -119,9 +119,9 @@ async def _given(url: str) -> AsyncIterator[Broker]:
 
 @asynccontextmanager
 async def _installed(
-    *, management: Management, tell: Callable[[str], None]
+    *, management: Management, report: Callable[[str], None]
 ) -> AsyncIterator[Broker]:
-    tell("Installing Debian's package rabbitmq-server (once, about a minute)")
+    report("Installing Debian's package rabbitmq-server (once, about a minute)")
     script = await asyncio.to_thread(install_server)
     async with private_node(script, management=management) as node:
         yield node

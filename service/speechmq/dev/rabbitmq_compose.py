@@ -72,7 +72,7 @@ class ComposedBroker:
 
 
 @asynccontextmanager
-async def composed_broker(tell: Callable[[str], None]) -> AsyncIterator[ComposedBroker]:
+async def composed_broker(report: Callable[[str], None]) -> AsyncIterator[ComposedBroker]:
     """Run RabbitMQ in Docker for the length of the block.
 
     Raises CommandFailedError with the words of `docker compose`. On the way out, and when this
@@ -90,7 +90,7 @@ async def composed_broker(tell: Callable[[str], None]) -> AsyncIterator[Composed
     job = Job((), folder=str(folder), cleanup=cleanup)
     supervisor = await start_supervisor(job, environment=broker.environment)
     try:
-        tell("Starting RabbitMQ in Docker (the first time pulls its image)")
+        report("Starting RabbitMQ in Docker (the first time pulls its image)")
         await broker.start()
         yield broker
     finally:

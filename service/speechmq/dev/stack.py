@@ -46,19 +46,19 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    engine: str, *, tell: Callable[[str], None], log: Log
+    engine: str, *, report: Callable[[str], None], log: Log
 ) -> AsyncIterator[Stack]:
     """Run everything for the length of the block; `engine` is the emulator's.
 
-    `tell` hears of progress, `log` of every line of the programs. Raises ``ChildFailed``, also in
+    `report` hears of progress, `log` of every line of the programs. Raises ``ChildFailed``, also in
     the middle of the block, and ``DevelopmentBrokerError``.
     """
     if importlib.util.find_spec(EMULATOR) is None:
         raise ChildFailed("the emulator is not installed here: pip install speechmq-emulator")
     api_key = secrets.token_urlsafe(16)
-    tell("starting RabbitMQ")
-    async with private_broker(tell=tell) as broker:
-        tell(f"{broker}; starting the emulator")
+    report("starting RabbitMQ")
+    async with private_broker(report=report) as broker:
+        report(f"{broker}; starting the emulator")
         urls: list[str] = []
 
         def note(program: str, line: str) -> None:
@@ -73,7 +73,7 @@ async def running_stack(
             programs = [worker(stack, os.environ)]
             if console_is_installed():
                 programs.append(console(stack, os.environ))
-            tell(f"starting the {' and the '.join(one.name for one in programs)}")
+            report(f"starting the {' and the '.join(one.name for one in programs)}")
             async with (
                 running_together(programs, log=log) as begun,
                 _watched(broker, upstream, *(program for program, _ in begun)),

@@ -137,7 +137,7 @@ class StreamObserver:
         if self._log is None or self._gauge is None:
             return
         if isinstance(output, Publish):
-            self._log.tell(output.event)
+            self._log.log_event(output.event)
             if isinstance(output.event, StreamEnded):
                 self._gauge.close()
         elif isinstance(output, DeadLetter):

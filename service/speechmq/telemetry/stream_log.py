@@ -23,7 +23,7 @@ class StreamLog:
         bound = {"stream_id": stream_id, "epoch": epoch}
         self.log: BoundLogger = log.bind(**bound, **({"trace_id": trace_id} if trace_id else {}))
 
-    def tell(self, event: Event) -> None:
+    def log_event(self, event: Event) -> None:
         """Transcripts, translations and what upstream says of its own accord are not told."""
         if isinstance(event, TRANSCRIPTS):
             return

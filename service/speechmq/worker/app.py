@@ -21,7 +21,7 @@ from speechmq_schemas import Names
 from ..backoff import backoff
 from ..broker.amqp import safe_decode
 from ..broker.amqp.error_map import translated
-from ..broker.amqp.outage import Outage
+from ..broker.amqp.log_throttle import LogThrottle
 from ..broker.amqp.plane import DataPlane, open_plane
 from ..broker.amqp.side_channel import SideChannel
 from ..broker.control.admission import Admission
@@ -44,7 +44,7 @@ from ..errors import (
     TopologyMismatch,
     first_error,
 )
-from ..health.lookout import Lookout
+from ..health.monitor import Monitor
 from ..settings import Settings
 from ..telemetry.logs import configure_logs, describe, get_logger
 from ..upstream.service import Upstream
@@ -126,8 +126,8 @@ class Worker:
         self._settings = settings
         self._ready = ready
         self._clock = time.monotonic
-        self._lookout = Lookout(settings, self._clock)
-        self._outage = Outage()
+        self._monitor = Monitor(settings, self._clock)
+        self._log_throttle = LogThrottle()
         self._stopping = asyncio.Event()
         self._out_of_patience = asyncio.Event()
 
@@ -135,7 +135,7 @@ class Worker:
         """Works until told to stop. Raises ``BrokerError`` if the broker was never reached, and
         ``SettingsError`` if nobody can be told how it goes."""
         self._stop_on_signals()
-        async with self._lookout.running():
+        async with self._monitor.running():
             await self._run()
 
     async def _run(self) -> None:
@@ -148,9 +148,9 @@ class Worker:
             except BrokerError as error:
                 if not was_connected or isinstance(error, TopologyMismatch):
                     raise
-                self._lookout.readiness.lost(str(error))
+                self._monitor.readiness.lost(str(error))
                 pause = next(pauses)
-                if self._outage.is_news(self._clock()):
+                if self._log_throttle.allows(self._clock()):
                     log.warning("broker_lost", **describe(error), retry_in=pause)
                 await self._rest(pause)
 
@@ -187,7 +187,7 @@ class Worker:
         await self._declare(channel, names)
         side, answers = SideChannel(self._settings.broker), Answers(self._settings.broker)
         upstream = Upstream(self._settings.upstream, self._clock)
-        self._lookout.accounts = upstream.accounts
+        self._monitor.accounts = upstream.accounts
         control = self._control(plane, side, answers, names, upstream)
         claims = await Claims.open(plane, names, self._settings.worker.capacity)
         manager = Manager(
@@ -198,7 +198,7 @@ class Worker:
             self._settings,
             name=name,
             clock=self._clock,
-            observer=self._lookout.observer,
+            observer=self._monitor.observer,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -215,8 +215,8 @@ class Worker:
 
                 def ready() -> None:
                     others.append(tasks.create_task(self._watch_consumers(plane, names, name)))
-                    self._lookout.readiness.consuming()
-                    self._outage.over()
+                    self._monitor.readiness.consuming()
+                    self._log_throttle.reset()
                     self._ready()
 
                 await manager.run(ready)
@@ -232,7 +232,7 @@ class Worker:
         try:
             await watching
         except* BrokerError as group:
-            self._lookout.readiness.lost(str(first_error(group)))
+            self._monitor.readiness.lost(str(first_error(group)))
             raise
 
     async def _note_when_closed(self, claims: Claims) -> None:
@@ -240,14 +240,14 @@ class Worker:
         try:
             await claims.fail_when_closed()
         except BrokerLost as error:
-            self._lookout.readiness.lost(str(error))
+            self._monitor.readiness.lost(str(error))
 
     async def _watch_consumers(self, plane: DataPlane, names: Names, name: str) -> None:
         """Until the worker drains: then it has no consumers of claims any more."""
 
         def looked(waiting: int) -> None:
-            self._lookout.observer.waiting = waiting
-            self._lookout.readiness.verified()
+            self._monitor.observer.waiting = waiting
+            self._monitor.readiness.verified()
 
         watch = ConsumerWatch(
             plane, names, name, looked, partial(has_leader, self._settings.broker)
@@ -282,14 +282,14 @@ class Worker:
             look=plane.queue_exists,
         )
         seats = seats_of(plane, self._settings, self._clock)
-        admission = Admission(plane, self._settings, upstream.access, seats, self._lookout.observer)
+        admission = Admission(plane, self._settings, upstream.access, seats, self._monitor.observer)
         unowned = UnownedStatus(plane, answers, names)
         keys = KeyRequests(answers, names, Grants(self._settings.limits), upstream.temporary_key)
         return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()
-        self._lookout.readiness.drain()
+        self._monitor.readiness.drain()
         grace = self._settings.worker.shutdown_grace
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(manager.drain("the worker is stopping"))

@@ -13,7 +13,7 @@ from functools import partial
 
 from speechmq_schemas import ContractError, Names, StartStream
 
-from ..broker.amqp.outage import Outage
+from ..broker.amqp.log_throttle import LogThrottle
 from ..broker.amqp.plane import DataPlane
 from ..broker.control.claims import Claim, Claims
 from ..broker.control.replies import Answers
@@ -82,7 +82,7 @@ class Manager:
         self._owners: dict[str, StreamOwner] = {}
         self._serving: set[asyncio.Task[None]] = set()
         # Streams that were given back for an error, and may be with another worker by now.
-        self._unlucky: dict[str, Outage] = {}
+        self._unlucky: dict[str, LogThrottle] = {}
         self._clock = clock
         self._draining: str | None = None
         self._stopped = asyncio.Event()
@@ -175,7 +175,7 @@ class Manager:
             return
         if len(self._unlucky) >= MOST_UNLUCKY:
             self._unlucky.clear()
-        if self._unlucky.setdefault(stream_id, Outage()).is_news(self._clock()):
+        if self._unlucky.setdefault(stream_id, LogThrottle()).allows(self._clock()):
             about = {"error": outcome.error, "reason": outcome.reason}
             log.warning("stream_given_back", stream_id=stream_id, **about)
 

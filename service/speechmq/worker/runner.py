@@ -293,7 +293,7 @@ class Runner:
             self._deliver(Published(publish.seq))
 
     def _tell(self, publish: Publish, body: bytes) -> None:
-        self._publisher.tell(publish, body, self._observer.sending(publish))
+        self._publisher.publish_unconfirmed(publish, body, self._observer.sending(publish))
         self._outbox.unconfirmed += len(body)
         self._observer.published(publish)
 

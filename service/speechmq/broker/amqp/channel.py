@@ -31,7 +31,7 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
     """What the connection reads for a channel. Puts deliveries to ``receivers`` together, by their
     consumer tags, and keeps the rest for the client."""
 
-    def __init__(self, channel: Channel, receivers: dict[str, Receive]) -> None:
+    def __init__(self, channel: AmqpChannel, receivers: dict[str, Receive]) -> None:
         super().__init__()
         self._channel = channel
         self._receivers = receivers
@@ -79,10 +79,10 @@ class Inbox(asyncio.Queue[tuple[int, FrameTypes]]):
         receive(DeliveredMessage(self._delivery, self._header, body, self._channel))
 
 
-class Channel(aiormq.Channel):
+class AmqpChannel(aiormq.Channel):
     """One of a ``PlainConnection``, which opens it. A message that is returned is an error.
 
-    ``patience``, in seconds, is for the broker's answer to its goodbye. What is published for
+    ``patience``, in seconds, is for the broker's answer to its close. What is published for
     workers bears the first of ``users``.
     """
 
@@ -100,23 +100,23 @@ class Channel(aiormq.Channel):
         self.users = users
         self.frames: Inbox
         self._receivers: dict[str, Receive] = {}
-        self._nobody = Returning(loop=connection.loop)
-        self._is_leaving = False
+        self._unawaited = Returning(loop=connection.loop)
+        self._is_closing = False
         # Its reader has not begun yet.
         self.frames = Inbox(self, self._receivers)
 
     async def rpc(self, frame: Frame, timeout: TimeoutType = None) -> Any:  # noqa: ASYNC109  # the client's own
-        """Waits for the answer to each question, whoever no longer does.
+        """Waits for the answer to each question, also where the caller is cancelled.
 
-        The client says goodbye as soon as somebody who asked is cancelled. Where the broker says it
-        at the same time, because it refuses, RabbitMQ takes the answer to its own for a frame of a
-        channel that was never opened, and closes the connection.
+        The client closes the channel as soon as a caller is cancelled. Where the broker closes it
+        at the same time, because it refuses, RabbitMQ takes the answer to its own close for a frame
+        of a channel that was never opened, and closes the connection.
         """
         return await asyncio.shield(asyncio.ensure_future(super().rpc(frame, timeout)))
 
-    async def say_goodbye(self) -> None:
-        """Its answer closes the channel, which is all that the caller hears of it: as an error."""
-        self._is_leaving = True
+    async def request_close(self) -> None:
+        """Its answer closes the channel. The caller gets that as an error."""
+        self._is_closing = True
         await self.rpc(spec.Channel.Close(reply_code=REPLY_SUCCESS, class_id=0, method_id=0))
 
     async def consume(self, queue: str, receive: Receive) -> None:
@@ -127,7 +127,7 @@ class Channel(aiormq.Channel):
         await self.basic_consume(queue, receive, consumer_tag=tag)  # type: ignore[arg-type]
 
     def acknowledge(self, tag: int) -> None:
-        """Every delivery up to ``tag``; nobody answers that."""
+        """Every delivery up to ``tag``; the broker does not answer."""
         self._write(marshal(spec.Basic.Ack(delivery_tag=tag, multiple=True), self.number))
 
     async def publish(
@@ -159,12 +159,12 @@ class Channel(aiormq.Channel):
         for tag in tags:
             self._confirm_delivery(tag, confirm)
 
-    def tell(
+    def publish_unconfirmed(
         self, body: bytes, properties: spec.Basic.Properties, *, exchange: str, routing_key: str
     ) -> None:
-        """Publishes what may be lost: nobody waits for the broker to have it."""
+        """Publishes what may be lost: it waits for no confirm."""
         tag = self._send(body, properties, exchange, routing_key)
-        self.confirmations[tag] = self._nobody
+        self.confirmations[tag] = self._unawaited
 
     def _send(
         self,
@@ -188,8 +188,8 @@ class Channel(aiormq.Channel):
         return self.delivery_tag
 
     def _write(self, *frames: bytes) -> None:
-        """Behind a goodbye the broker takes any frame for an offence of the whole connection."""
-        if self.is_closed or self._is_leaving:
+        """After a close the broker takes any frame for an error of the whole connection."""
+        if self.is_closed or self._is_closing:
             raise ChannelInvalidStateError(f"{self!r} is closed")
         self.write_queue.put_nowait(ChannelFrame(b"".join(frames), should_close=False))
 

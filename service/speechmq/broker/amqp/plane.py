@@ -21,14 +21,14 @@ from yarl import URL
 from ...errors import BrokerError, BrokerLost, QueueMissing
 from ...settings import BrokerSettings
 from ...telemetry.logs import get_logger
-from .channel import Channel
+from .channel import AmqpChannel
 from .error_map import translated
 from .frame_reader import FrameReaders
 from .identity import WorkerUsers
 
 log = get_logger(__name__)
 
-# Seconds for which the broker may leave the goodbye of a connection unanswered.
+# Seconds for which the broker may leave the close of a connection unanswered.
 CONNECTION_CLOSE_TIMEOUT = 5.0
 # Of a connection whose broker sets no bound.
 MOST_CHANNELS = 65_535
@@ -51,19 +51,19 @@ class PlainConnection(aiormq.Connection):
         self._users = users
         self._patience = patience
         self._newest_number = 0
-        self.goodbyes: set[asyncio.Task[None]] = set()
+        self.closings: set[asyncio.Task[None]] = set()
 
     def _take(self, number: int, frame: FrameTypes) -> bool:
         """Whether its channel deals with it here and now: a confirm, or a part of a message."""
         channel = self.channels.get(number)
-        return isinstance(channel, Channel) and channel.frames.take(frame)
+        return isinstance(channel, AmqpChannel) and channel.frames.take(frame)
 
-    async def open_channel(self, *, confirms: bool) -> Channel:
+    async def open_channel(self, *, confirms: bool) -> AmqpChannel:
         """Raises ``RuntimeError`` if the connection is closed, or has no room for another."""
         if self.is_closed:
             raise RuntimeError(f"{self!r} is closed")
         number = self._free_number()
-        channel = Channel(
+        channel = AmqpChannel(
             self, number, users=self._users, confirms=confirms, patience=self._patience
         )
         self.channels[number] = channel
@@ -89,7 +89,7 @@ class DataPlane:
     def __init__(self, connection: PlainConnection) -> None:
         self._connection = connection
 
-    async def channel(self, *, prefetch: int | None = None, confirms: bool = True) -> Channel:
+    async def channel(self, *, prefetch: int | None = None, confirms: bool = True) -> AmqpChannel:
         """A channel with publisher confirms, where a returned message is an error.
 
         One that nothing is published on needs no confirms, and is open a round trip sooner.
@@ -102,20 +102,20 @@ class DataPlane:
             return channel
 
     @asynccontextmanager
-    async def asking(self, *, confirms: bool = False) -> AsyncIterator[Channel]:
+    async def asking(self, *, confirms: bool = False) -> AsyncIterator[AmqpChannel]:
         """A channel for a few questions. Of its own, because the broker closes the one on which it
         refuses something.
 
-        Who is cancelled does not wait for its goodbye: the broker that left the question unanswered
-        may leave that unanswered too. Raises ``BrokerError``.
+        A caller that is cancelled does not wait for it to close: a broker that left the question
+        unanswered may leave the close unanswered too. Raises ``BrokerError``.
         """
         channel = await self.channel(confirms=confirms)
         try:
             yield channel
         finally:
-            parting = part_from(channel)
+            closing_task = start_closing(channel)
             if not _is_cancelled():
-                await asyncio.shield(parting)
+                await asyncio.shield(closing_task)
 
     async def queue_exists(self, queue: str) -> int | None:
         """The queue's number of consumers, or nothing if there is no such queue.
@@ -141,7 +141,7 @@ class DataPlane:
 
 async def fail_when_closed(channel: AbstractChannel, what: str) -> NoReturn:
     """Raises ``BrokerLost`` when ``channel`` is closed, or the broker cancels a consumer on it,
-    as it does when the queue is deleted. Neither is told otherwise to one who only listens."""
+    as it does when the queue is deleted. A mere consumer learns of neither in another way."""
     cancelled = asyncio.get_running_loop().create_future()
 
     def on_cancel(_frame: object) -> None:
@@ -161,25 +161,25 @@ def _why(closing: asyncio.Future[object]) -> str:
     return repr(error) if error else "the connection is gone"
 
 
-async def close_quietly(channel: Channel) -> None:
+async def close_quietly(channel: AmqpChannel) -> None:
     """Closes without a cancel before it, so that unacknowledged messages return in order.
 
-    The channel may be gone already, alone or with its connection. The client's own ``close`` says
-    goodbye a second time when it has no answer within a heartbeat, and whenever the wait is
-    cancelled, which may cost the connection; so it is said here, without a deadline, and cancelling
-    leaves it to itself. One that stays unanswered costs the connection in any case: what the
-    channel held is still held.
+    The channel may be gone already, alone or with its connection. The client's own ``close`` asks
+    a second time when it has no answer within a heartbeat, and whenever the wait is cancelled.
+    That may cost the connection. So the close is requested here once, and goes on where the wait
+    is cancelled. An unanswered one costs the connection in any case: what the channel held is
+    still held.
     """
-    await asyncio.shield(part_from(channel))
+    await asyncio.shield(start_closing(channel))
 
 
-def part_from(channel: Channel) -> asyncio.Task[None]:
+def start_closing(channel: AmqpChannel) -> asyncio.Task[None]:
     """What becomes of the channel, from here on, is its connection's business."""
-    parting = asyncio.create_task(_part(channel))
-    goodbyes = cast("PlainConnection", channel.connection).goodbyes
-    goodbyes.add(parting)
-    parting.add_done_callback(goodbyes.discard)
-    return parting
+    closing_task = asyncio.create_task(_close(channel))
+    closings = cast("PlainConnection", channel.connection).closings
+    closings.add(closing_task)
+    closing_task.add_done_callback(closings.discard)
+    return closing_task
 
 
 def _is_cancelled() -> bool:
@@ -187,10 +187,10 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _part(channel: Channel) -> None:
+async def _close(channel: AmqpChannel) -> None:
     if channel.is_closed:
         return
-    closing = asyncio.ensure_future(_say_goodbye(channel))
+    closing = asyncio.ensure_future(_request_close(channel))
     done, _ = await asyncio.wait([closing], timeout=channel.patience)
     if not done:
         reason = f"RabbitMQ did not answer for {channel.patience} s; its connection is given up"
@@ -198,9 +198,9 @@ async def _part(channel: Channel) -> None:
         await disconnect(channel.connection)
 
 
-async def _say_goodbye(channel: Channel) -> None:
+async def _request_close(channel: AmqpChannel) -> None:
     with suppress(BrokerError), translated("closing a channel"):
-        await channel.say_goodbye()
+        await channel.request_close()
 
 
 async def disconnect(

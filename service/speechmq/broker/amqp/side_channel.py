@@ -15,7 +15,7 @@ from ...backoff import backoff
 from ...errors import BrokerError, BrokerLost
 from ...settings import BrokerSettings
 from ...telemetry.logs import describe, get_logger
-from .outage import Outage
+from .log_throttle import LogThrottle
 from .plane import open_plane
 
 log = get_logger(__name__)
@@ -44,7 +44,7 @@ class SideChannel:
 
     async def keep(self) -> NoReturn:
         """Returns by being cancelled, which closes the connection."""
-        pauses, outage = backoff(FIRST_PAUSE, LONGEST_PAUSE), Outage()
+        pauses, throttle = backoff(FIRST_PAUSE, LONGEST_PAUSE), LogThrottle()
         clock = asyncio.get_running_loop().time
         while True:
             pause = FIRST_PAUSE
@@ -52,12 +52,12 @@ class SideChannel:
                 async with open_plane(self._settings) as plane:
                     self._channel = await plane.channel()
                     pauses = backoff(FIRST_PAUSE, LONGEST_PAUSE)
-                    outage.over()
+                    throttle.reset()
                     self._is_open.set()
                     await plane.wait_lost()
             except BrokerError as error:
                 pause = next(pauses)
-                if outage.is_news(clock()):
+                if throttle.allows(clock()):
                     log.warning("side_channel_lost", **describe(error), retry_in=pause)
             finally:
                 self._channel = None

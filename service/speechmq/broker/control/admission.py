@@ -28,7 +28,7 @@ from ...settings import Settings
 from ...telemetry.logs import get_logger
 from ...telemetry.observer import Observer, Passed
 from ...telemetry.trace_context import trace_field
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import answered, translated
 from ..amqp.plane import DataPlane
 from ..announcements import announce
@@ -86,7 +86,7 @@ class Admission:
 
     async def _admit(
         self,
-        channel: Channel,
+        channel: AmqpChannel,
         message: AmqpMessage,
         passage: Passed,
         *,
@@ -103,7 +103,7 @@ class Admission:
 
     async def _open_stream(
         self,
-        channel: Channel,
+        channel: AmqpChannel,
         start: StartStream,
         passage: Passed,
         message: AmqpMessage,
@@ -171,7 +171,7 @@ class Admission:
 
     async def _refuse(
         self,
-        channel: Channel,
+        channel: AmqpChannel,
         message: AmqpMessage,
         error: ContractError,
         passage: Passed,

@@ -15,7 +15,7 @@ from pamqp import commands as spec
 
 from speechmq_schemas import AmqpMessage, ContractError, Names, StartStream, to_command
 
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import translated
 from ..amqp.identity import foreign
 from ..amqp.plane import DataPlane, close_quietly, fail_when_closed
@@ -67,7 +67,7 @@ class Claim:
 class Claims:
     """This worker's claims: at most as many as the channel's prefetch."""
 
-    def __init__(self, channel: Channel, names: Names) -> None:
+    def __init__(self, channel: AmqpChannel, names: Names) -> None:
         self._channel = channel
         self._names = names
         self._consumer_tag = ""
@@ -117,7 +117,7 @@ class Claims:
 
 
 async def publish_claim(
-    channel: Channel,
+    channel: AmqpChannel,
     names: Names,
     body: bytes,
     headers: Mapping[str, str] = MappingProxyType({}),

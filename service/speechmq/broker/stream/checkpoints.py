@@ -19,7 +19,7 @@ from ...core.values.checkpoint import Checkpoint
 from ...errors import MessageNacked, StateUnreadable
 from ...tasks import task_group
 from ...telemetry.logs import get_logger
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import translated
 from ..amqp.identity import foreign
 from ..dead_letters import RejectedMessage, dead_letter
@@ -70,7 +70,7 @@ class Takeover:
 
 
 async def take_over(  # by name
-    channel: Channel,
+    channel: AmqpChannel,
     names: Names,
     stream_id: str,
     *,
@@ -124,7 +124,9 @@ async def take_over(  # by name
     return Takeover(epoch + 1, checkpoint, is_over=False, series=series)
 
 
-async def _put_aside(channel: Channel, names: Names, queue: str, found: DeliveredMessage) -> None:
+async def _put_aside(
+    channel: AmqpChannel, names: Names, queue: str, found: DeliveredMessage
+) -> None:
     """A state that no worker wrote has taken the genuine one's place. The stream then begins with
     the audio that is not acknowledged: its last words may come twice, and none is lost."""
     reason = foreign(found, "a stream's state")
@@ -158,7 +160,7 @@ def _series(found: DeliveredMessage) -> Series:
 
 
 async def _tell_again(
-    channel: Channel, names: Names, stream_id: str, found: DeliveredMessage
+    channel: AmqpChannel, names: Names, stream_id: str, found: DeliveredMessage
 ) -> None:
     """A consumer whose full queue refuses it has to do without.
 
@@ -183,7 +185,7 @@ def _key_of(event: str, body: bytes, stream_id: str) -> str:
 
 
 async def write_checkpoint(
-    channel: Channel,
+    channel: AmqpChannel,
     queue: str,
     epoch: int,
     checkpoint: Checkpoint | None,

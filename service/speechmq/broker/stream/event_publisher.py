@@ -23,7 +23,7 @@ from ...core.values.events import (
 from ...core.values.outputs import Publish
 from ...errors import MessageNacked
 from ...telemetry.logs import get_logger
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import translated
 from .checkpoints import write_checkpoint
 
@@ -35,7 +35,7 @@ class EventPublisher:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: AmqpChannel,
         names: Names,
         stream_id: str,
         *,
@@ -71,7 +71,7 @@ class EventPublisher:
         except MessageNacked:
             log.warning("consumer_queue_full", stream_id=self._stream_id, epoch=self._epoch)
 
-    def tell(
+    def publish_unconfirmed(
         self, publish: Publish, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """An event that the next one makes up for: nobody waits for the broker to have it.
@@ -80,7 +80,9 @@ class EventPublisher:
         """
         properties, key = self._properties(publish, headers), routing_key(publish.event)
         with translated(f"publishing {properties.message_type} of stream {self._stream_id}"):
-            self._channel.tell(body, properties, exchange=self._exchange, routing_key=key)
+            self._channel.publish_unconfirmed(
+                body, properties, exchange=self._exchange, routing_key=key
+            )
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Writes the checkpoint without an event. Raises ``BrokerError``."""

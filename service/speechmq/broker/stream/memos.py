@@ -8,7 +8,7 @@ from pamqp import commands as spec
 from ...core.values.memo import Memo
 from ...errors import QueueMissing
 from ...telemetry.logs import describe, get_logger
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import translated
 from ..amqp.identity import foreign
 from ..amqp.plane import DataPlane
@@ -16,7 +16,7 @@ from ..amqp.plane import DataPlane
 log = get_logger(__name__)
 
 
-async def write_memo(channel: Channel, queue: str, memo: Memo) -> None:
+async def write_memo(channel: AmqpChannel, queue: str, memo: Memo) -> None:
     """Takes the place of the one before; returns when it is confirmed."""
     properties = spec.Basic.Properties(
         message_type="Memo",

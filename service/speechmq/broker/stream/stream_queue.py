@@ -12,7 +12,7 @@ from speechmq_schemas import Names
 
 from ...core.values.inputs import Delivered
 from ...core.values.memo import Memo
-from ..amqp.channel import Channel
+from ..amqp.channel import AmqpChannel
 from ..amqp.error_map import translated
 from ..amqp.plane import close_quietly, fail_when_closed
 from ..dead_letters import RejectedMessage, cut, dead_letter
@@ -29,7 +29,7 @@ class StreamQueue:
     of one with more than ``max_bytes`` its beginning.
     """
 
-    channel: Channel
+    channel: AmqpChannel
     topology: StreamTopology
     dead: str
     max_bytes: int

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from speechmq.errors import SettingsError
-from speechmq.health.lookout import Lookout
+from speechmq.health.monitor import Monitor
 from speechmq.settings import Settings, TelemetrySettings
 from speechmq.telemetry import otlp
 from speechmq.telemetry.otlp import metric_exporter, span_exporter
@@ -42,6 +42,6 @@ def test_token_of_the_collector_is_a_secret() -> None:
 
 def test_worker_without_a_listener_makes_no_telemetry() -> None:
     """Nothing of it is even made: what is off costs nothing."""
-    lookout = Lookout(Settings(), time.monotonic)
-    assert lookout.observer.instruments is None
-    assert lookout.observer.tracing is None
+    monitor = Monitor(Settings(), time.monotonic)
+    assert monitor.observer.instruments is None
+    assert monitor.observer.tracing is None

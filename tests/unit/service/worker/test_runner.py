@@ -223,7 +223,7 @@ class SlowPublisher:
         self.published: list[int] = []
         self.confirm = asyncio.Event()
 
-    def tell(self, publish: Publish, _body: bytes, _headers: object) -> None:
+    def publish_unconfirmed(self, publish: Publish, _body: bytes, _headers: object) -> None:
         self.told.append(publish.seq)
 
     async def publish(self, publish: Publish, _body: bytes, _headers: object) -> None:

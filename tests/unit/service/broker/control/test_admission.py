@@ -59,10 +59,10 @@ async def test_start_is_given_up_when_the_broker_does_not_answer() -> None:
 
 
 class MutePlane(DataPlane):
-    """Channels open, and then nothing that is asked on them has an answer, a goodbye neither."""
+    """Channels open, and then nothing that is asked on them has an answer, a closing neither."""
 
     def __init__(self) -> None:
-        self.connection = SimpleNamespace(goodbyes=set())
+        self.connection = SimpleNamespace(closings=set())
 
     async def channel(self, *, prefetch: int | None = None, confirms: bool = True) -> Any:
         never = asyncio.get_running_loop().create_future
@@ -71,7 +71,7 @@ class MutePlane(DataPlane):
             is_closed=False,
             patience=3600.0,
             queue_declare=lambda *_, **__: never(),
-            say_goodbye=never,
+            request_close=never,
         )
 
 
@@ -89,16 +89,16 @@ def test_start_is_given_up_while_the_audio_behind_it_still_waits(
     assert deadline_of(settings) == deadline
 
 
-async def test_start_is_given_up_without_a_wait_for_goodbyes_that_have_no_answer() -> None:
+async def test_start_is_given_up_without_a_wait_for_closings_that_have_no_answer() -> None:
     plane = MutePlane()
     settings = Settings(broker=BrokerSettings(answer_timeout=0.01))
     async with asyncio.timeout(20):
         with pytest.raises(BrokerLost, match=r"did not answer for 0\.01 s"):
             await admit(plane, settings)
-    goodbyes = plane.connection.goodbyes
-    assert len(goodbyes) == 2  # the connection's to wait for
-    for goodbye in goodbyes:
-        goodbye.cancel()
+    closings = plane.connection.closings
+    assert len(closings) == 2  # the connection's to wait for
+    for closing in closings:
+        closing.cancel()
 
 
 async def admit(plane: DataPlane, settings: Settings) -> None:

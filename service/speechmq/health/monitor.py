@@ -27,7 +27,7 @@ GOODBYE = 5.0
 """Seconds for what is left to be sent."""
 
 
-class Lookout:
+class Monitor:
     """``accounts`` are those of the upstream in use, by name."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
