@@ -60,8 +60,7 @@ def file_of(
         for piece in (*resampler.resample(frame), *resampler.resample(None)):
             for packet in stream.encode(piece):
                 output.mux(packet)
-        for packet in stream.encode(None):
-            output.mux(packet)
+        output.mux([packet for packet in stream.encode(None) if packet.size])
     return file.getvalue()
 
 

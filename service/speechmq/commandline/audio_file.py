@@ -4,6 +4,7 @@ file's own bytes, which the worker decodes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,12 @@ def _encoded(path: Path, why_not_samples: NotSamples) -> EncodedRecording:
 
 def _require_decodable(path: Path) -> None:
     """By the same decoder that the worker has, as far as to the first samples."""
-    decoder = FileDecoder(16_000)
-    with path.open("rb") as file:
+    with closing(FileDecoder(16_000)) as decoder, path.open("rb") as file:
         while chunk := file.read(_READ):
             if any(decoded.audio for decoded in decoder.feed(1, chunk)):
                 return
-    if not any(decoded.audio for decoded in decoder.finish()):
-        raise UndecodableAudio("there is no sound in it")
+        if not any(decoded.audio for decoded in decoder.finish()):
+            raise UndecodableAudio("there is no sound in it")
 
 
 def _seconds(path: Path) -> float:

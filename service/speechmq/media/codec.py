@@ -138,7 +138,7 @@ class Codec:
 
     def _change_form(self, form: _Form, channels: int) -> None:
         """Also within a file: two recordings in one."""
-        _require(form[2], channels)
+        require_form(form[2], channels)
         self._flush()
         self._due_before = self._due
         self._form, self._since_form = form, 0
@@ -166,7 +166,7 @@ def _like(form: _Form) -> AudioFrame:
 
 
 def _open(head: Head) -> AudioCodecContext:
-    _require(head.sample_rate, head.channels)
+    require_form(head.sample_rate, head.channels)
     try:
         context = CodecContext.create(head.codec, "r")
         assert isinstance(context, AudioCodecContext)  # noqa: S101  # by its name
@@ -186,7 +186,8 @@ def _layout(channels: int) -> str:
     return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
 
 
-def _require(sample_rate: int, channels: int) -> None:
+def require_form(sample_rate: int, channels: int) -> None:
+    """Raises ``UndecodableAudio`` for what no sound has."""
     if sample_rate not in _RATES:
         raise UndecodableAudio(f"it claims {sample_rate} samples a second")
     if channels > _MOST_CHANNELS:

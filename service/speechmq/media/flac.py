@@ -1,11 +1,15 @@
-"""FLAC: frames that begin with a number and a checksum, and do not say how long they are."""
+"""FLAC: frames that begin with a number and a checksum, and do not say how long they are.
+
+Read here and not by libav: its parser holds ten frames back, up to 2.6 s of live speech, and states
+wrong positions for the frames after a loss.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import UndecodableAudio
-from .packets import Container, Head, Packet, Parsing
+from .packets import Head, Packet, Parsing
 from .source import LARGEST, Source, Waiting
 
 _STREAMINFO = 0
@@ -36,6 +40,10 @@ class FrameHeader:
     number: int
     samples: int
     form: tuple[int, int]
+
+    def time(self, size: int) -> int:
+        """The frame's first sample; ``size`` is that of all frames where these are counted."""
+        return self.number if self.is_variable else self.number * size
 
     def precedes(self, other: FrameHeader) -> bool:
         """Whether ``other`` is the next, or a later one that follows on damage."""
@@ -110,22 +118,23 @@ def read(source: Source) -> Parsing:
             info = yield from source.take(size)
         else:
             yield from source.skip(size)
-    head = head_of(info, "flac")
+    head = _head(info)
     source.here()
     yield head
-    yield from resume(source, head, True)
+    yield from resume(source, head)
 
 
-def head_of(info: bytes, container: str) -> Head:
-    """By the block that describes the stream."""
+def _head(info: bytes) -> Head:
     if len(info) != 34:
         raise UndecodableAudio("the FLAC file does not describe its stream")
     rate = int.from_bytes(info[10:13], "big") >> 4
-    return Head(container, "flac", rate, (info[12] >> 1 & 7) + 1, extradata=info)
+    return Head("flac", "flac", rate, (info[12] >> 1 & 7) + 1, extradata=info)
 
 
-def resume(source: Source, _head: Head, _at_packet: bool) -> Parsing:
+def resume(source: Source, head: Head) -> Parsing:
     """A frame ends where one begins that has the next number."""
+    longest = int.from_bytes(head.extradata[2:4], "big")
+    missing = 0
     while True:
         source.here()
         header = yield from _find_frame(source)
@@ -137,9 +146,10 @@ def resume(source: Source, _head: Head, _at_packet: bool) -> Parsing:
             source.discard(1)
             continue
         frame = yield from source.take(length)
+        source.here()
+        yield Packet(start, frame, missing, time=header.time(longest), duration=header.samples)
         following = frame_header(source.seen(0, _LONGEST_HEADER))
         missing = header.missing_before(following) if following else 0
-        yield Packet(start, frame, missing)
 
 
 def _find_frame(source: Source) -> Waiting[FrameHeader | None]:
@@ -175,6 +185,3 @@ def _length_at_end(source: Source, header: FrameHeader, at: int) -> int:
     if following is not None and header.precedes(following):
         return at
     return source.available
-
-
-FLAC = Container("flac", read, resume)

@@ -27,3 +27,6 @@ class Places:
     def forget_before(self, offset: int) -> None:
         while len(self._starts) > 1 and self._starts[1][0] <= offset:
             self._starts.popleft()
+
+    def has_any_before(self, offset: int) -> bool:
+        return bool(self._starts) and self._starts[0][0] < offset

@@ -6,7 +6,6 @@ are more. So it reads as if the file were there, needs no thread, and can be lef
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
@@ -43,6 +42,11 @@ class Source:
     def feed(self, more: bytes) -> None:
         self._bytes += more
 
+    def put_back(self, taken: bytes) -> None:
+        """The bytes that were read last are unread again."""
+        self._bytes[:0] = taken
+        self.offset -= len(taken)
+
     def finish(self) -> None:
         """Nothing more comes; whoever waits gets what there is."""
         self.has_ended = True
@@ -64,6 +68,12 @@ class Source:
             yield
         return bytes(self._bytes[:size])
 
+    def take_all(self) -> bytes:
+        """What is here."""
+        taken = bytes(self._bytes)
+        self._drop(len(taken))
+        return taken
+
     def take(self, size: int, most: int = LARGEST) -> Waiting[bytes]:
         """As ``peek``, and reads them."""
         taken = yield from self.peek(size, most)
@@ -82,11 +92,6 @@ class Source:
     def find(self, what: bytes, start: int = 0) -> int:
         """Where ``what`` begins in what is here, or -1; places count from the next unread byte."""
         return self._bytes.find(what, start)
-
-    def search(self, pattern: re.Pattern[bytes], start: int = 0) -> int:
-        """As ``find``, for any of several."""
-        found = pattern.search(self._bytes, start)
-        return found.start() if found else -1
 
     def seen(self, start: int, size: int) -> bytes:
         """What is here already of ``size`` bytes from ``start`` on."""

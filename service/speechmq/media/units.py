@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """``skip`` bytes into chunk ``seq``, which is byte ``offset`` of the file. The first sample
-    belongs ``lead`` samples behind where the unit's audio is put, and the packet before gave
-    ``before``."""
+    """``skip`` bytes into chunk ``seq``, which is byte ``offset`` of the stream. The first sample
+    belongs ``lead`` samples after the place where the unit's audio is put, and the packet before
+    gave ``before``.
+
+    ``head`` is the number of the head that describes the file there; without one a file begins
+    there. ``clock`` and ``audio_end`` are those of the unit's first packet.
+    """
 
     seq: int
     skip: int = 0
     lead: int = 0
     offset: int = 0
     before: int = 0
+    head: int | None = None
+    clock: int = 0
+    audio_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

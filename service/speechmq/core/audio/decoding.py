@@ -6,7 +6,7 @@ however much it decodes to, keeps other streams waiting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...media.decoder import FileDecoder
 from ...media.packets import Head
@@ -23,15 +23,18 @@ DECODED_AT_ONCE = 0.25
 class Decoding:
     """One message at a time is decoded, in steps of about ``DECODED_AT_ONCE``.
 
-    ``head`` is what a predecessor knew of the file; it begins where ``checkpoint`` says.
+    ``heads`` are what a predecessor knew of the files; it begins where ``checkpoint`` says.
     """
 
     def __init__(
-        self, spec: StreamSpec, timeline: Timeline, checkpoint: Checkpoint, head: Head | None
+        self,
+        spec: StreamSpec,
+        timeline: Timeline,
+        checkpoint: Checkpoint,
+        heads: Mapping[int, Head],
     ) -> None:
-        # Without the head no place in the file's midst can be entered.
-        entry = checkpoint.entry if head else None
-        self._decoder = FileDecoder(spec.sample_rate, head, entry.unit if entry else None)
+        entry = checkpoint.entry
+        self._decoder = FileDecoder(spec.sample_rate, heads, entry.unit if entry else None)
         self._timeline = timeline
         self._extent = timeline.tracks[None]
         self._sample_bytes = spec.sample_bytes
@@ -45,8 +48,9 @@ class Decoding:
         self._begins_with: Entry | None = None
 
     @property
-    def head(self) -> Head | None:
-        return self._decoder.head
+    def heads(self) -> dict[int, Head]:
+        """What the files say of themselves at their beginnings; another object with each new."""
+        return self._decoder.heads
 
     @property
     def position(self) -> int:
@@ -111,7 +115,7 @@ class Decoding:
         """So many are missing here."""
         self._decoder.lose(messages)
         self._entry = None
-        if self.head is None:
+        if not self.heads:
             self._begins_with = None
 
     def take_damage(self) -> str | None:
@@ -126,7 +130,7 @@ class Decoding:
         unit = self._decoder.unit_before(next_seq)
         if unit is not None:
             return self._entry_of(unit)
-        if self.head is not None:
+        if self.heads:
             return None
         return self._begins_with or Entry(self.position, Unit(next_seq))
 

@@ -66,7 +66,7 @@ class Placement:
         self._let_go = 0
         self._ending: End | None = None
         if spec.is_encoded:
-            self._decoding = Decoding(spec, self.timeline, checkpoint, memo.head)
+            self._decoding = Decoding(spec, self.timeline, checkpoint, memo.heads)
         self._place_known_gaps()
 
     def place_ready(self, now: float) -> Iterator[Effect]:
@@ -170,13 +170,13 @@ class Placement:
         """Goes on with the message that is being decoded."""
         if not self.may_decode:
             return
-        knew = decoding.head
+        knew = decoding.heads
         try:
             is_done = decoding.go_on()
         except UndecodableAudio as error:
             self.undecodable = f"the file cannot be decoded: {error}"
             return
-        self._has_new_attributes = self._has_new_attributes or decoding.head != knew
+        self._has_new_attributes = self._has_new_attributes or decoding.heads is not knew
         damage = decoding.take_damage()
         if damage is not None:
             until = self._spec.seconds(decoding.position)
@@ -322,8 +322,8 @@ class Placement:
         # No successor resumes before confirmed coverage, so older changes need no place of their
         # own. A successor may have to hear what is not covered: later changes keep theirs.
         overrides = self._overrides.settled_before(self.resume_seq)
-        head = self._decoding.head if self._decoding is not None else None
-        return Memo(speakers, overrides, self._tells_speakers_from, head)
+        heads = self._decoding.heads if self._decoding is not None else {}
+        return Memo(speakers, overrides, self._tells_speakers_from, heads)
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from ...media.packets import Head
 class Memo:
     """``speakers`` are the identifiers of voices by their labels on the stream; ``overrides`` what
     was changed of the configuration, by the ``seq`` of the message that changed it;
-    ``tells_speakers_from`` the message that asked for the speakers at the end; ``head`` what a file
-    says of itself at its beginning."""
+    ``tells_speakers_from`` the message that asked for the speakers at the end; ``heads`` what
+    files say of themselves at their beginnings, by number."""
 
     speakers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     overrides: dict[int, dict[str, Any]] = field(default_factory=dict)
     tells_speakers_from: int | None = None
-    head: Head | None = None
+    heads: dict[int, Head] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
