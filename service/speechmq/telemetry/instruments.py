@@ -135,7 +135,7 @@ class Instruments:
         )
 
     def _observe_quotas(self) -> None:
-        def told(which: int) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observed(which: int) -> Callable[[CallbackOptions], Iterable[Observation]]:
             def observe(_options: CallbackOptions) -> Iterable[Observation]:
                 for name, quota in self._read().quotas.items():
                     if (value := quota[which]) is not None:
@@ -144,10 +144,13 @@ class Instruments:
             return observe
 
         self._meter.create_observable_gauge(
-            "speechmq.quota.used", [told(0)], "{session}", "Of an account, as upstream last told"
+            "speechmq.quota.used",
+            [observed(0)],
+            "{session}",
+            "Of an account, as upstream last reported",
         )
         self._meter.create_observable_gauge(
-            "speechmq.quota.limit", [told(1)], "{session}", "That an account may have at once"
+            "speechmq.quota.limit", [observed(1)], "{session}", "That an account may have at once"
         )
 
     def _measure_time(self) -> None:

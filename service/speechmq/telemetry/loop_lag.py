@@ -11,11 +11,11 @@ EVERY = 0.5
 
 
 class LoopLag:
-    """``last`` is the newest lateness in seconds; ``told`` is called with each."""
+    """``last`` is the newest lateness in seconds; ``on_lag`` is called with each."""
 
-    def __init__(self, told: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(self, on_lag: Callable[[float], None] = lambda _: None) -> None:
         self.last = 0.0
-        self._told = told
+        self._on_lag = on_lag
 
     async def watch(self) -> NoReturn:
         clock = asyncio.get_running_loop().time
@@ -23,4 +23,4 @@ class LoopLag:
             due = clock() + EVERY
             await asyncio.sleep(EVERY)
             self.last = max(0.0, clock() - due)
-            self._told(self.last)
+            self._on_lag(self.last)

@@ -132,7 +132,7 @@ class StreamObserver:
             )
         self._log.log.info("stream_claimed", is_taken_over=checkpoint is not None)
 
-    def saw(self, output: Output) -> None:
+    def on_output(self, output: Output) -> None:
         """The core wants something other than audio sent or acknowledged."""
         if self._log is None or self._gauge is None:
             return
@@ -144,9 +144,9 @@ class StreamObserver:
             self._log.log.warning("message_dead_lettered", code=output.code, reason=output.reason)
         with self._guarded:
             if self._measure is not None:
-                self._measure.saw(output)
+                self._measure.on_output(output)
             if self._trace is not None:
-                self._trace.saw(output)
+                self._trace.on_output(output)
 
     def sending(self, publish: Publish) -> Mapping[str, str]:
         """Headers for an event that is given to the broker."""

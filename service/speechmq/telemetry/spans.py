@@ -145,18 +145,18 @@ class Span:
     links: list[Link] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
-    def say(self, attributes: Mapping[str, Value]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
         self.attributes = {**self.attributes, **attributes}
 
-    def link(self, context: SpanContext) -> None:
+    def add_link(self, context: SpanContext) -> None:
         self.links.append(Link(context))
 
-    def note(self, name: str, attributes: Mapping[str, Value]) -> None:
+    def add_event(self, name: str, attributes: Mapping[str, Value]) -> None:
         """Something that happens meanwhile."""
         self.events.append(Event(name, dict(attributes)))
 
     def fail(self, code: str) -> None:
-        self.say({"error.type": code})
+        self.set_attributes({"error.type": code})
         self.status = Status(StatusCode.ERROR, code)
 
     def end(self) -> None:

@@ -50,7 +50,7 @@ class StreamMeasure:
         self.is_sampling = False
         """Whether ``sample`` waits for a chunk, or for its way upstream."""
 
-    def saw(self, output: Output) -> None:
+    def on_output(self, output: Output) -> None:
         if not isinstance(output, Publish):
             return
         if not isinstance(output.event, TRANSCRIPTS):

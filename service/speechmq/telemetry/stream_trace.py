@@ -67,7 +67,7 @@ class StreamTrace:
         self._closing: dict[int, Span] = {}
         self._sending: dict[int, Span] = {}
 
-    def saw(self, output: Output) -> None:
+    def on_output(self, output: Output) -> None:
         if isinstance(output, Publish):
             self._follow(output)
             return
@@ -98,7 +98,9 @@ class StreamTrace:
     def _started(self, session_id: str, reason: str) -> None:
         if self._starting is None:
             return
-        self._starting.say({"speechmq.session_id": session_id, "speechmq.reason": reason})
+        self._starting.set_attributes(
+            {"speechmq.session_id": session_id, "speechmq.reason": reason}
+        )
         self._session = self._starting.place
         self._starting.end()
         self._starting, self._resumes = None, True
@@ -149,7 +151,7 @@ class StreamTrace:
             if len(self._linked) < MOST_LINKS:
                 self._link(utterance, event)
             if self._tracing.tells_words:
-                utterance.note("final", {"speechmq.transcript": event.transcript})
+                utterance.add_event("final", {"speechmq.transcript": event.transcript})
 
     def _begin_utterance(self, event: PartialTranscript | FinalTranscript) -> Span:
         """It begins when its first audio came."""
@@ -170,7 +172,7 @@ class StreamTrace:
                 continue
             self._linked.add(carries)
             if (context := context_in(carries)) is not None:
-                utterance.link(context)
+                utterance.add_link(context)
             if len(self._linked) >= MOST_LINKS:
                 return
 
@@ -215,7 +217,7 @@ class StreamTrace:
         place = self._places.pop(publish.seq, self._session)
         if not isinstance(publish.event, SENT):
             return place.headers
-        attributes = self._sends | _told(publish.event)
+        attributes = self._sends | _attributes_of(publish.event)
         span = self._start(self._send, place, SpanKind.PRODUCER, attributes)
         self._sending[publish.seq] = span
         return span.place.headers
@@ -237,11 +239,11 @@ class StreamTrace:
         self._closing.clear()
 
 
-def _told(event: FinalTranscript | FinalTranslation) -> dict[str, str | int]:
-    told: dict[str, str | int] = {"speechmq.event": type(event).__name__}
+def _attributes_of(event: FinalTranscript | FinalTranslation) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {"speechmq.event": type(event).__name__}
     if isinstance(event, FinalTranscript):
-        told["speechmq.segment_id"] = event.segment_id
-    return told
+        attributes["speechmq.segment_id"] = event.segment_id
+    return attributes
 
 
 def _fail(span: Span, code: str) -> None:

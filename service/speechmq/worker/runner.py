@@ -204,7 +204,7 @@ class Runner:
                 case Acknowledge(tag):
                     self._queue.acknowledge(tag)
                 case _:
-                    self._observer.saw(output)
+                    self._observer.on_output(output)
                     self._perform_rarely(output)
 
     def _perform_rarely(self, output: Output) -> None:

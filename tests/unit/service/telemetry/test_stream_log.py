@@ -31,7 +31,7 @@ def told(*seen: Any) -> list[dict[str, Any]]:
             deliveries=Nothing(),
         )
         for output in seen:
-            observer.saw(output)
+            observer.on_output(output)
     assert (
         dict(lines.pop(0))
         == {

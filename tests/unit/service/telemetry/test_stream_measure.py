@@ -67,7 +67,7 @@ def final(text: str, seq: int = 5) -> Publish:
 
 def test_final_is_timed_from_upstream_to_the_broker_s_confirm() -> None:
     measured = Measured()
-    measured.measure.saw(final("one"))
+    measured.measure.on_output(final("one"))
     measured.now += 0.25
     measured.measure.published(final("one"))
     assert measured.measure.is_sampling
@@ -78,7 +78,7 @@ def test_final_is_timed_from_upstream_to_the_broker_s_confirm() -> None:
 
 def test_silence_has_no_end_of_speech() -> None:
     measured = Measured()
-    measured.measure.saw(final(""))
+    measured.measure.on_output(final(""))
     measured.measure.published(final(""))
     assert measured.points("latency.speech_end_to_final") == []
     assert measured.points("finals") == [({}, 1)]
@@ -125,7 +125,7 @@ def test_events_are_counted_by_what_they_say() -> None:
         events.StreamEnded("s", "end", 1.0, 1.0, 0.0, 1, 0, 1),
         events.StreamDetached("s", "why"),
     ):
-        measured.measure.saw(Publish(event, 1))
+        measured.measure.on_output(Publish(event, 1))
     assert measured.points("session.resumes") == [({"reason": "upstream_lost"}, 1)]
     assert measured.points("stream.warnings") == [({"code": "idle"}, 1)]
     assert measured.points("streams.finished") == [

@@ -55,7 +55,7 @@ class Traced:
         self.see(Publish(events.StreamStarted("s", "u1"), 1))
 
     def see(self, output: Any) -> None:
-        self.owner.saw(output)
+        self.owner.on_output(output)
         if isinstance(output, Publish):
             self.sent.append((output, self.owner.sending(output)))
             self.owner.published(output)
@@ -245,7 +245,7 @@ def test_words_are_in_spans_if_wanted_alone(wanted: bool) -> None:
 def test_final_that_is_never_confirmed_ends_with_its_stream() -> None:
     traced = Traced()
     publish = Publish(events.FinalTranscript("s", 1, 0.0, 1.0, "x", EMPTY), 9)
-    traced.owner.saw(publish)
+    traced.owner.on_output(publish)
     traced.owner.sending(publish)
     traced.owner.over()
     [send] = traced.named("send speechmq.events")
