@@ -74,7 +74,7 @@ def test_worker_is_probed_at_its_own_endpoints(rendered: Chart, case: str) -> No
 
 def test_every_pod_is_confined(rendered: Chart) -> None:
     found = pods(rendered)
-    assert len(found) == 2 * len(MATRIX) + 1
+    assert len(found) == 2 * len(MATRIX) + 2
     for pod in found:
         spec, only = pod["spec"], container(pod)
         assert spec["securityContext"] == {
@@ -118,15 +118,17 @@ def test_authorities_of_ones_own_are_trusted(rendered: Chart) -> None:
     assert variables["SPEECHMQ_UPSTREAM__CA_FILE"] == "/etc/speechmq/upstream-ca/ca.crt"
     mounted = {one["name"]: one["mountPath"] for one in container(pod)["volumeMounts"]}
     assert mounted == {
+        "keys": "/etc/speechmq/keys",
         "tmp": TMP,
         "broker-ca": "/etc/speechmq/broker-ca",
         "upstream-ca": "/etc/speechmq/upstream-ca",
     }
     secrets = {
-        one["name"]: (one["secret"]["secretName"], one["secret"]["items"])
+        one["name"]: (one["secret"]["secretName"], one["secret"].get("items"))
         for one in pod["spec"]["volumes"]
         if "secret" in one
     }
+    assert secrets.pop("keys") == ("speechmatics-keys", None)
     assert secrets == {
         "broker-ca": ("rabbitmq-tls", [{"key": "ca.pem", "path": "ca.crt"}]),
         "upstream-ca": ("authorities", [{"key": "ca.crt", "path": "ca.crt"}]),
@@ -140,10 +142,11 @@ def test_worker_takes_the_settings_that_it_is_given(
     """As Kubernetes would: secrets, files and references to variables filled in."""
     trusted = tmp_path / "ca.crt"
     trustme.CA().cert_pem.write_to_path(str(trusted))
-    secrets = {"rabbitmq": "amqps://u:p@h/v", "speechmatics": "key", "rabbitmq-default-user": "x"}
+    secrets = {"url": "amqps://u:p@h/v", "amqp": "amqps://u:p@h/v"}
     given = environment(rendered.of(case).worker)
     plain = {
-        name: secrets[one[0]] if isinstance(one, tuple) else one for name, one in given.items()
+        name: secrets.get(one[1], "x") if isinstance(one, tuple) else one
+        for name, one in given.items()
     }
     for name, value in plain.items():
         for other in ("BROKER_USERNAME", "BROKER_PASSWORD"):
@@ -159,12 +162,12 @@ def test_worker_takes_the_settings_that_it_is_given(
 
 
 def test_network_policy_opens_what_a_worker_needs(rendered: Chart) -> None:
-    rules = rendered.of("production").one("NetworkPolicy")["spec"]
+    rules = rendered.of("production").one("NetworkPolicy", "calls-speechmq")["spec"]
     assert [(rule["ports"][0]["port"], "from" in rule) for rule in rules["ingress"]] == [
         (8080, True)
     ]
     ports = [sorted({port["port"] for port in rule["ports"]}) for rule in rules["egress"]]
-    assert ports == [[53], [5671], [443, 8443], [4318], [3128]]
+    assert ports == [[53], [5671], [443, 7443, 8443, 9443], [4318], [3128]]
     assert [bool(rule.get("to")) for rule in rules["egress"]] == [False, True, True, False, False]
     staging = rendered.of("staging")
     worker = staging.one("NetworkPolicy", "calls-speechmq")["spec"]
@@ -204,7 +207,11 @@ def test_spread_and_disruptions(rendered: Chart) -> None:
         ("topology.kubernetes.io/zone", "DoNotSchedule"),
         ("kubernetes.io/hostname", "DoNotSchedule"),
     ]
-    assert production.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == "25%"
+    budget = production.one("PodDisruptionBudget")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (
+        "25%",
+        "AlwaysAllow",
+    )
     bare = rendered.of("bare")
     assert "topologySpreadConstraints" not in bare.worker["spec"]
     assert bare.of("PodDisruptionBudget") == []
@@ -214,8 +221,11 @@ def test_spread_and_disruptions(rendered: Chart) -> None:
 def test_keda_scales_by_the_streams_that_there_are(rendered: Chart) -> None:
     found = rendered.of("production")
     spec = found.one("ScaledObject")["spec"]
-    assert "replicas" not in found.one("Deployment")["spec"]
-    assert spec["scaleTargetRef"]["name"] == found.one("Deployment")["metadata"]["name"]
+    assert "replicas" not in found.one("Deployment", "calls-speechmq")["spec"]
+    assert (
+        spec["scaleTargetRef"]["name"]
+        == found.one("Deployment", "calls-speechmq")["metadata"]["name"]
+    )
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 40)
     (trigger,) = spec["triggers"]
     assert trigger["metadata"] == {
@@ -264,7 +274,7 @@ def test_doctor_examines_the_workers_own_settings(rendered: Chart) -> None:
 def test_prometheus_finds_the_workers(rendered: Chart) -> None:
     found = rendered.of("production")
     (endpoint,) = found.one("ServiceMonitor")["spec"]["endpoints"]
-    service = found.one("Service")
+    service = found.one("Service", "-metrics")
     assert (endpoint["port"], endpoint["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
     assert found.one("ServiceMonitor")["metadata"]["labels"]["release"] == "prometheus"
 
@@ -286,3 +296,27 @@ def test_notes_warn_of_a_broker_in_the_clear(tmp_path: Path, rendered: Chart) ->
     assert done.returncode == 0, done.stderr
     assert "WARNING: broker.tls is off" in done.stdout
     assert "helm test --namespace x calls --logs" in done.stdout
+
+
+def test_console_has_a_login_and_a_consumers_rights(rendered: Chart) -> None:
+    found = rendered.of("production")
+    pod = found.one("Deployment", "-console")["spec"]["template"]
+    assert container(pod)["args"] == [
+        *("console", "--listen", "0.0.0.0:8080", "--allowed-host", "calls.example"),
+        *("--user-header", "X-Forwarded-User"),
+    ]
+    assert environment(pod) == {
+        "SPEECHMQ_BROKER__URL": ("rabbitmq-consumer", "url"),
+        "SPEECHMQ_BROKER__NAMESPACE": "speechmq",
+    }
+    with_token = rendered.of(
+        "production", "--set", "console.userHeader=,console.token.secretName=t"
+    )
+    pod = with_token.one("Deployment", "-console")["spec"]["template"]
+    assert environment(pod)["SPEECHMQ_CONSOLE_TOKEN"] == ("t", "token")
+    assert "--user-header" not in container(pod)["args"]
+
+
+def test_variables_come_from_config_maps_and_secrets_too(rendered: Chart) -> None:
+    worker = container(rendered.of("production").worker)
+    assert worker["envFrom"] == [{"configMapRef": {"name": "speech-settings"}}]

@@ -32,7 +32,7 @@ class EngineName(StrEnum):
     REPLAY = "replay"
 
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback(invoke_without_command=True)

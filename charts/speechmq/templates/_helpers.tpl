@@ -74,6 +74,33 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
 {{- end -}}
 {{- end -}}
 
+{{/* The port of a URL, or of a region by its name. */}}
+{{- define "speechmq.portOf" -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- $port | default (ternary "80" "443" (has $url.scheme (list "ws" "http"))) -}}
+{{- end -}}
+
+{{/* Every place outside that a worker with these settings connects to, but RabbitMQ and OTLP. */}}
+{{- define "speechmq.upstreamPorts" -}}
+{{- $urls := list (include "speechmq.upstreamUrl" .) -}}
+{{- if not .Values.emulator.enabled -}}
+{{- $urls = concat $urls .Values.upstream.fallbackUrls -}}
+{{- range $name, $value := .Values.worker.settings -}}
+{{- if regexMatch "^UPSTREAM__(CREDENTIALS__.+__)?(URL|MANAGEMENT_URL)$" $name -}}
+{{- $urls = append $urls $value -}}
+{{- else if regexMatch "^UPSTREAM__(CREDENTIALS__.+__)?(FALLBACK|REDIRECT)_URLS$" $name -}}
+{{- $urls = concat $urls ($value | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range $urls -}}
+{{- $ports = append $ports (include "speechmq.portOf" .) -}}
+{{- end -}}
+{{- $ports | uniq | join "," -}}
+{{- end -}}
+
 {{/* The settings of a worker, shared by the workers and the test that examines them. */}}
 {{- define "speechmq.env" -}}
 {{- $broker := .Values.broker -}}
@@ -147,6 +174,9 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
 {{- end -}}
 
 {{- define "speechmq.volumes" -}}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 - name: tmp
   emptyDir:
     medium: Memory
@@ -170,6 +200,9 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
 {{- end -}}
 
 {{- define "speechmq.volumeMounts" -}}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 - name: tmp
   mountPath: /tmp
 {{- if .Values.broker.ca.secretName }}

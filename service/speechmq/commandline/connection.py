@@ -15,6 +15,7 @@ from pamqp.common import FieldTable
 
 from speechmq.broker.amqp.error_map import text_of
 from speechmq.errors import BrokerError, RequestError
+from speechmq.settings.address import require_escaped
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
@@ -24,10 +25,11 @@ HEARTBEAT_SECONDS = 10
 def address(url: str) -> str:
     """Host, port and vhost of an AMQP URL: what may be shown of it. Raises ``RequestError``."""
     try:
+        require_escaped(url)
         parts = urlsplit(url)
         port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
     except ValueError as error:
-        raise RequestError(f"the AMQP URL cannot be read: {error}") from error
+        raise RequestError(f"the AMQP URL cannot be read: it {error}") from None
     if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
         raise RequestError("an AMQP URL looks like amqp://user:password@host:5672/vhost")
     return f"{parts.hostname}:{port}{parts.path.rstrip('/')}"

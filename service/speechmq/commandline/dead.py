@@ -24,6 +24,7 @@ from .screen import print_plain
 NAME = "speechmq dead"
 
 app = typer.Typer(
+    pretty_exceptions_enable=False,
     help="Look at what was refused, and send it again or throw it away.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -7,14 +7,15 @@ asterisks wherever settings are printed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
-from yarl import URL
 
 from ..errors import SettingsError
+from .address import MAY_HOLD_SECRET, secrets_of
 from .broker import BrokerSettings
 from .health import HealthSettings
 from .limits import LimitsSettings
@@ -74,31 +75,38 @@ class Settings(BaseSettings):
         return set(_secrets_in(self))
 
     def redacted(self) -> dict[str, Any]:
-        """For printing: every value, secrets as asterisks."""
+        """For printing: every value, secrets as asterisks, and URLs without what may hold one."""
         return self.model_dump(mode="json")
 
 
-def _secrets_in(value: object) -> Iterator[str]:
+def _secrets_in(value: object, *, may_hold: bool = False) -> Iterator[str]:
     match value:
         case SecretStr():
             yield value.get_secret_value()
-            yield from filter(None, [_password(value.get_secret_value())])
+            yield from secrets_of(value.get_secret_value())
+        case str() if may_hold:
+            yield from secrets_of(value)
         case BaseModel():
-            for _, field in value:
-                yield from _secrets_in(field)
+            for name, field in value:
+                marked = holds_secret(type(value).model_fields[name])
+                yield from _secrets_in(field, may_hold=marked)
         case dict():
             yield from _secrets_in(tuple(value.values()))
         case list() | tuple():
             for one in value:
-                yield from _secrets_in(one)
+                yield from _secrets_in(one, may_hold=may_hold)
 
 
-def _password(secret: str) -> str | None:
-    """Of a secret that is a URL; what cannot be read as one has none."""
-    try:
-        return URL(secret).password
-    except ValueError:
-        return None
+def holds_secret(field: FieldInfo) -> bool:
+    """Whether the field is marked as one that may hold a secret, or its items are."""
+    return MAY_HOLD_SECRET in field.metadata or _is_marked(field.annotation)
+
+
+def _is_marked(annotation: object) -> bool:
+    return annotation is SecretStr or any(
+        part is MAY_HOLD_SECRET or _is_marked(part)
+        for part in (*get_args(annotation), *getattr(annotation, "__metadata__", ()))
+    )
 
 
 def _name_variable(found: Any) -> str:

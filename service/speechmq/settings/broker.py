@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from .address import require_escaped
 from .section import Seconds, Section
 
 
@@ -43,4 +44,5 @@ the URL's alone; what others write is no claim and no state"""
     def _is_amqp(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("amqp://", "amqps://")):
             raise ValueError("must begin with amqp:// or amqps://")
+        require_escaped(url.get_secret_value())
         return url

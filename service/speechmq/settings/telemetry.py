@@ -6,13 +6,14 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from .address import Address, require_escaped
 from .section import Seconds, Section
 
 
 class TelemetrySettings(Section):
     """OpenTelemetry. Its own variables (`OTEL_RESOURCE_ATTRIBUTES` …) hold besides these."""
 
-    otlp_endpoint: str | None = None
+    otlp_endpoint: Address | None = None
     """A collector's address for OTLP over HTTP, as `http://collector:4318`"""
     otlp_headers: dict[str, SecretStr] = Field(default_factory=dict)
     """A JSON object of headers to send there, a token for one"""
@@ -36,4 +37,6 @@ class TelemetrySettings(Section):
     def _is_http(cls, endpoint: str | None) -> str | None:
         if endpoint is not None and not endpoint.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if endpoint is not None:
+            require_escaped(endpoint)
         return endpoint

@@ -17,6 +17,7 @@ from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 from ..speechmatics.regions import REGIONS, address_of
+from .address import Address, require_escaped
 from .section import Count, Seconds, Section
 
 DIRECT = "direct"
@@ -26,9 +27,9 @@ DIRECT = "direct"
 class CredentialSettings(Section):
     """An account at upstream, and where it may be served. Every worker has the same ones."""
 
-    url: str = "wss://eu.rt.speechmatics.com/v2"
+    url: Address = "wss://eu.rt.speechmatics.com/v2"
     """The recogniser: a region (`eu`, `us`, `global`), or a URL, `wss://` or `ws://`"""
-    fallback_urls: tuple[str, ...] = ()
+    fallback_urls: tuple[Address, ...] = ()
     """A JSON list of others, in order, that its streams may be moved to; they go nowhere else"""
     api_key: SecretStr | None = None
     """The account's key; none for a recogniser that asks for none"""
@@ -38,7 +39,7 @@ class CredentialSettings(Section):
     """What opens a session: the key itself, or a temporary one that is made with it"""
     temporary_key_ttl: Annotated[int, Field(ge=60, le=86_400)] = 3600
     """Life of such a key; another is made when a fifth of it is left"""
-    management_url: str = "https://mp.speechmatics.com/v1"
+    management_url: Address = "https://mp.speechmatics.com/v1"
     """Where temporary keys are made"""
     max_sessions: Count | None = None
     """Sessions that one worker opens with it at once; streams beyond it wait"""
@@ -56,6 +57,7 @@ class CredentialSettings(Section):
         address = address_of(url)
         try:
             parse_uri(address)
+            require_escaped(address)
         except (InvalidURI, ValueError) as error:
             raise ValueError(
                 "must be a WebSocket URL: ws://host:port/v2 or wss://…, or one of "
@@ -86,6 +88,7 @@ class CredentialSettings(Section):
             usable = False
         if not usable:
             raise ValueError("must be a URL: https://host/v1")
+        require_escaped(url)
         return url
 
     @model_validator(mode="after")
@@ -132,7 +135,7 @@ class UpstreamSettings(CredentialSettings):
     """Certificates (PEM) of CAs to trust beside those that the machine trusts"""
     proxy: SecretStr | None = None
     """`http://user:password@host:port`, or `direct`; without it as `HTTPS_PROXY`, `NO_PROXY` say"""
-    redirect_urls: tuple[str, ...] = ()
+    redirect_urls: tuple[Address, ...] = ()
     """A JSON list of URLs to whose hosts a handshake may be redirected; those that a stream may \
 use are among them"""
     compression: bool = False

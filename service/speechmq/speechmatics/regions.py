@@ -18,6 +18,12 @@ def address_of(region: str) -> str:
     return REGIONS.get(region, region)
 
 
+UNREADABLE = "(a URL that cannot be read)"
+
+
 def shown(url: str) -> str:
     """What may be shown of a URL: a key may be in its query, a password before its host."""
-    return str(URL(url).with_user(None).with_query(None).with_fragment(None))
+    try:
+        return str(URL(url).with_user(None).with_query(None).with_fragment(None))
+    except ValueError:
+        return UNREADABLE

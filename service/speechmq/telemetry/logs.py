@@ -67,7 +67,14 @@ def _formatter(settings: LogSettings) -> ProcessorFormatter:
 
 def _rendering(form: str) -> list[Processor]:
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+        # The default shows the values of every variable: audio, words and keys among them.
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                timestamp_key="time",
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("event"),

@@ -16,6 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from ..errors import KeyRefused, KeyUnavailable
+from ..speechmatics.regions import shown
 from .network import PROXY_UNUSABLE, Network
 
 # Another try may help behind these; other answers of 400 to 499 are final.
@@ -70,17 +71,22 @@ class ManagementApi:
                     timeout=self.timeout,
                 ) as answer,
             ):
-                return _key_in(await self._content_of(answer), self.url)
+                return _key_in(await self._content_of(answer), self._where)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise KeyUnavailable(self.url, f"no answer within {self.timeout:g} s") from error
+            raise KeyUnavailable(self._where, f"no answer within {self.timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise KeyUnavailable(self.url, str(error) or type(error).__name__) from error
+            raise KeyUnavailable(self._where, str(error) or type(error).__name__) from error
+
+    @property
+    def _where(self) -> str:
+        """A password may stand in the URL."""
+        return shown(self.url)
 
     def _client(self) -> httpx.AsyncClient:
         try:
             return self.network.http_client()
         except (ValueError, ImportError):
-            raise KeyUnavailable(self.url, PROXY_UNUSABLE) from None
+            raise KeyUnavailable(self._where, PROXY_UNUSABLE) from None
 
     def _headers(self) -> Mapping[str, str]:
         """A compressed answer would be as long as it likes once it is read."""
@@ -91,21 +97,21 @@ class ManagementApi:
         """Of a success, up to the bound."""
         status = answer.status_code
         if answer.is_client_error and status not in PASSING:
-            raise KeyRefused(self.url, status, self.key_setting)
+            raise KeyRefused(self._where, status, self.key_setting)
         if not answer.is_success:
-            raise KeyUnavailable(self.url, f"HTTP status {status}")
+            raise KeyUnavailable(self._where, f"HTTP status {status}")
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise KeyUnavailable(self.url, "its answer is compressed, although none may be")
+            raise KeyUnavailable(self._where, "its answer is compressed, although none may be")
         content = bytearray()
         async for part in answer.aiter_raw():
             content += part
             if len(content) > MAX_ANSWER:
-                raise KeyUnavailable(self.url, f"its answer is longer than {MAX_ANSWER} bytes")
+                raise KeyUnavailable(self._where, f"its answer is longer than {MAX_ANSWER} bytes")
         return bytes(content)
 
 
-def _key_in(content: bytes, url: str) -> SecretStr:
+def _key_in(content: bytes, where: str) -> SecretStr:
     try:
         return SecretStr(msgspec.json.decode(content, type=_Created).key_value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise KeyUnavailable(url, "its answer holds no key_value") from None
+        raise KeyUnavailable(where, "its answer holds no key_value") from None

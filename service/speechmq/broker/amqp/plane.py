@@ -20,6 +20,7 @@ from yarl import URL
 
 from ...errors import BrokerError, BrokerLost, QueueMissing
 from ...settings import BrokerSettings
+from ...speechmatics.regions import shown
 from ...telemetry.logs import get_logger
 from .channel import AmqpChannel
 from .error_map import translated
@@ -231,7 +232,7 @@ async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
             await connection.connect()
     except (AMQPError, OSError, TimeoutError) as error:
         raise BrokerError(
-            f"no connection to RabbitMQ at {url.with_user(None)}: {error or 'it did not answer'}; "
+            f"no connection to RabbitMQ at {shown(str(url))}: {error or 'it did not answer'}; "
             "check SPEECHMQ_BROKER__URL and that the broker runs"
         ) from error
     try:
