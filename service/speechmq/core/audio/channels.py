@@ -1,6 +1,6 @@
 """The channels of a stream as its publisher sends them: which chunk is whose, and which have ended.
 
-Owns the refusal of what was sent in another layout than the start told: garbage must not be heard.
+Refuses what was sent in another layout than the start says: upstream must hear no garbage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ACTIVE_WITHIN = 4
 
 
 class Channels:
-    """``ended_at`` tells by which message a channel was ended."""
+    """``ended_at`` has the message that ended a channel."""
 
     def __init__(self, spec: StreamSpec, checkpoint: Checkpoint) -> None:
         self._spec = spec
@@ -34,7 +34,8 @@ class Channels:
     # -- chunks ----------------------------------------------------------------------------------
 
     def fault_of(self, delivery: ChunkDelivered) -> Fault | None:
-        """Why the chunk can be nobody's audio."""
+        """Why the chunk is no channel's audio."""
+        # No silence takes its place: it is not known whose it would be.
         channel = delivery.channel
         if not self._is_separate:
             return None if channel is None else self._not_separate(delivery.seq, channel)
@@ -90,7 +91,7 @@ class Channels:
 
     @property
     def newest(self) -> Track:
-        """Whose audio came last: a command that is about none in particular stands behind it."""
+        """Whose audio came last: a command that is about none in particular stands after it."""
         if not self._is_separate:
             return None
         return max(self._heard_at, key=self._heard_at.__getitem__, default=self._spec.tracks[0])
@@ -101,16 +102,15 @@ class Channels:
     # -- holes -----------------------------------------------------------------------------------
 
     def share(self, first: int, last: int) -> Mapping[Track, int]:
-        """How many of the messages ``first`` to ``last``, which never came, were whose.
-
-        Nobody can know. Channels take turns, so they are dealt out to those that have not paused,
-        beginning with the one whose turn is the longest ago.
-        """
+        """How many of the messages ``first`` to ``last``, which never came, each channel gets."""
+        # Whose they were is not known. Channels take turns: so regular publishers get back exactly
+        # what was lost, and clocks run apart by a chunk where one is irregular. Silence in all
+        # channels would let every clock run ahead by each loss.
         missing = last - first + 1
         if not self._is_separate:
             return {None: missing}
         takers = self._in_turn(first)
-        if not takers:  # behind the end of all channels there is no audio
+        if not takers:  # after the end of all channels there is no audio
             return {self._spec.tracks[0]: 0}
         each, rest = divmod(missing, len(takers))
         shares: dict[Track, int] = {
@@ -121,6 +121,7 @@ class Channels:
         return shares
 
     def _in_turn(self, seq: int) -> list[str]:
+        # The one whose turn is the longest ago comes first; who has paused had no turn to lose.
         open_ones = [one for one in self._spec.channel_labels if one not in self.ended_at]
         since = seq - _ACTIVE_WITHIN * len(self._spec.channel_labels)
         active = [one for one in open_ones if self._heard_at.get(one, since - 1) >= since]
@@ -128,5 +129,5 @@ class Channels:
 
 
 def _quoted(channel: str) -> str:
-    """Anybody may have written it, at any length."""
+    # A publisher's word may have any length, and goes into a header and a log line.
     return repr(channel[:64])

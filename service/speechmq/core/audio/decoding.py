@@ -68,6 +68,7 @@ class Decoding:
 
     def begin(self, chunk: ChunkDelivered) -> None:
         """The next message; the one before has to be done with."""
+        # Until the head is known, a successor has to read the file from its first byte.
         if self._begins_with is None:
             self._begins_with = Entry(self.position, Unit(chunk.seq))
         self._begin(chunk.seq, chunk.tag, self._decoder.feed(chunk.seq, chunk.audio))
@@ -87,6 +88,8 @@ class Decoding:
         """
         enough = self.position + self._step
         for decoded in self._samples:
+            # Only the last piece of a message bears its tag: a delivery is accounted for when all
+            # of it is covered. So a piece is held until it is known whether another follows.
             self._place_held(None)
             self._held = decoded if decoded.audio else None
             if decoded.unit is None or self.position >= enough:
@@ -95,7 +98,6 @@ class Decoding:
         return True
 
     def _place_held(self, tag: int | None) -> bool:
-        """Samples are held until it is known whether they are the message's last."""
         held, self._held = self._held, None
         if held is None or held.unit is None or self._seq is None:
             return False
@@ -105,17 +107,19 @@ class Decoding:
         return True
 
     def _place_last(self) -> None:
-        """A message has a piece with its tag, also if it gave no samples."""
         is_placed = self._place_held(self._tag)
         seq, self._seq = self._seq, None
+        # What the codec holds back comes with the next message, and this one is to be covered, too.
         if not is_placed and seq is not None and self._tag is not None:
             self._timeline.place(seq, 0, b"", self._tag, entry=self._entry_now(seq + 1))
 
     def lose(self, messages: int) -> None:
         """So many are missing here."""
         self._decoder.lose(messages)
+        # The parser goes on at the next frame, page or block that it finds after the loss.
         self._entry = None
         if not self.heads:
+            # The file's first bytes are gone: the head comes from what follows.
             self._begins_with = None
 
     def take_damage(self) -> str | None:
@@ -130,11 +134,13 @@ class Decoding:
         unit = self._decoder.unit_before(next_seq)
         if unit is not None:
             return self._entry_of(unit)
+        # In the midst of a frame a successor can enter nowhere: it has to find the next one.
         if self.heads:
             return None
         return self._begins_with or Entry(self.position, Unit(next_seq))
 
     def _entry_of(self, unit: Unit) -> Entry:
+        # All pieces of one unit have its beginning: a successor decodes it from its first sample.
         if self._entry is not None and self._entry.unit == unit:
             return self._entry
         return Entry(self.position, unit)

@@ -1,16 +1,17 @@
 """How fast a stream may be read. Pure.
 
-A stream that sends more than its share is not refused anything: what it has sent is acknowledged
-later, so that the broker, which has a bounded number of messages under way to a worker, brings the
-rest more slowly. It costs no other stream more than the share.
+A stream that sends more than its share is refused nothing: what it has sent is acknowledged later,
+so that the broker, which has a bounded number of messages under way to a worker, brings the rest
+more slowly. It costs no other stream more than the share.
 """
 
 from __future__ import annotations
 
 from ..values.spec import Limits
 
+# Its copy in the dead-letter queue waits for a confirm of the broker, and a warning is published.
 REFUSAL = 10
-"""Messages that a refused one counts as: its copy is confirmed by the broker, and it is told."""
+"""Messages that a refused one counts as."""
 
 SHORTEST_WAIT = 0.001
 """Seconds. A stream that is overdrawn by less is not slowed, so it may be this much ahead of its
@@ -28,6 +29,7 @@ class Bucket:
         self._at = now
 
     def take(self, amount: float, now: float) -> None:
+        # May be overdrawn: what has come has come, and only the next acknowledgement can wait.
         self._fill(now)
         self._level -= amount
 

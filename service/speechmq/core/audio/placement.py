@@ -103,11 +103,13 @@ class Placement:
         return self._place_chunk(delivery)
 
     def reject(self, rejection: Rejection) -> Iterator[Effect]:
+        # The delivery is accounted for when its copy is confirmed, so no input is lost unseen.
         yield DeadLetter(rejection.tag, rejection.code, rejection.reason)
         yield self._warning(rejection.code, rejection.reason)
         if rejection.gap:
             yield self._audio_gap(rejection.gap)
         elif rejection.had_its_turn:
+            # It keeps its place in the checkpoint, so that no successor waits for it.
             yield Save.CHECKPOINT
 
     def _warning(self, code: str, reason: str) -> StreamWarning:
@@ -138,8 +140,9 @@ class Placement:
 
     @property
     def may_decode(self) -> bool:
-        """Whether there is something to decode, and less ahead of what was sent than may be under
-        way: a chunk may decode to any amount of samples."""
+        """Whether there is something to decode, and room for it."""
+        # A chunk may decode to any amount of samples, to hours of silence: what is decoded and not
+        # sent is bounded by what may be under way.
         decoding = self._decoding
         return (
             decoding is not None
@@ -174,6 +177,7 @@ class Placement:
         try:
             is_done = decoding.go_on()
         except UndecodableAudio as error:
+            # Not raised: what was decoded before goes upstream first, and the lifecycle decides.
             self.undecodable = f"the file cannot be decoded: {error}"
             return
         self._has_new_attributes = self._has_new_attributes or decoding.heads is not knew
@@ -192,13 +196,15 @@ class Placement:
         return (position - gaps) // chunks if chunks else 0
 
     def let_go_before(self, seq: int) -> None:
-        """A successor that begins with an earlier message must not be counted on any more."""
+        """No unit that begins with an earlier message can be entered any more."""
+        # Its bytes are acknowledged, and will not be delivered to a successor.
         self._let_go = seq
 
     # -- raw audio, commands, gaps ---------------------------------------------------------------
 
     def _place_known_gaps(self) -> None:
-        """As long as they were, wherever they now begin."""
+        # As long as they were, wherever they now begin: the length was published, and must not be
+        # guessed a second time.
         while known := self._known_gaps.pop(self._sequencer.expected, None):
             for gap in known:
                 start = self.timeline.tracks[gap.track].position
@@ -210,7 +216,7 @@ class Placement:
         return self._end(End(expected - 1, resume_seq=expected))
 
     def _end(self, end: End) -> Iterator[Effect]:
-        """Of a file, what its decoder holds back comes before the end."""
+        # Of a file, what its decoder holds back comes before the end.
         if self._decoding is None:
             yield from self._end_here(end)
         else:
@@ -250,16 +256,17 @@ class Placement:
             case CloseChannel(track):
                 self.channels.ended_at[track] = delivery.seq
         entry = self._entry_before(delivery.seq)
-        self.timeline.place_command(delivery.seq, command, delivery.tag, track, entry=entry)
+        self.timeline.place(delivery.seq, 0, b"", delivery.tag, track, command=command, entry=entry)
         return None
 
     def _pass_over(self, delivery: Sequenced, fault: Fault) -> Rejection:
-        """It has no length: a command, or a chunk of no channel, so that none is to be silent."""
+        # It has no length: a command, or a chunk of no channel, so that no channel is to be silent.
         gap = self._gap(delivery.seq, delivery.seq, 0, self._spec.tracks[0])
         self._place_gap(replace(gap, holds_audio=isinstance(delivery, ChunkDelivered)))
         return Rejection(delivery.tag, *fault, had_its_turn=True)
 
     def _refuse(self, delivery: ChunkDelivered, samples: int, code: str, reason: str) -> Rejection:
+        # Silence of the chunk's own length, so that the stream's clock stays true.
         gap = self._gap(delivery.seq, delivery.seq, samples, delivery.channel)
         self._place_gap(gap)
         return Rejection(delivery.tag, code, reason, gap)
@@ -269,6 +276,8 @@ class Placement:
         if self.is_decoding:
             self._sequencer.wait_longer(now)
             return
+        # What never came has no length. Publishers send chunks of one length, so the last one's is
+        # the best guess; of a file the mean, as its messages are cut anywhere.
         first, last = self._sequencer.hole()
         typical = self._mean_samples if self._decoding else self._typical_samples
         each = typical or self._next_samples()
@@ -288,6 +297,7 @@ class Placement:
         return held.size // self._frame_bytes if isinstance(held, ChunkDelivered) else 0
 
     def _gap(self, first: int, last: int, samples: int, track: Track) -> Gap:
+        # A sequence number that jumps far ahead must not become hours of silence.
         start = self.timeline.tracks[track].position
         longest = self._spec.samples(self._limits.max_gap)
         return Gap(first, last, start, start + min(samples, longest), track)
@@ -298,6 +308,7 @@ class Placement:
         if self._decoding is not None and gap.holds_audio:
             self._decoding.lose(gap.last_seq - gap.first_seq + 1)
         entry = None if gap.holds_audio else self._entry_before(gap.first_seq)
+        # A refused command takes no audio with it: the bytes of a file go on after it.
         step = self._spec.sample_rate
         silence = self._spec.silence_byte * (step * self._frame_bytes)
         self.timeline.place_gap(gap, silence, step, entry)
@@ -307,6 +318,7 @@ class Placement:
     @property
     def resume_seq(self) -> int:
         """The message with which a session that begins now would begin."""
+        # The oldest piece that is kept: all before it is covered, and that is confirmed.
         first = self.timeline.first_seq
         return self._sequencer.next_seq if first is None else first
 

@@ -1,4 +1,4 @@
-"""What is wrong with deliveries, and the end behind which all are wrong."""
+"""What is wrong with deliveries, and the end after which all are wrong."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ class Rules:
         self._most_samples = spec.samples(limits.max_chunk)
 
     def fault_of_size(self, delivery: ChunkDelivered) -> Fault | None:
-        """Whatever the bytes mean. Of those that are too many only the beginning came."""
+        """Whatever the bytes mean."""
+        # The broker's side cuts what is too large as it comes, so only its size is left of it: a
+        # worker holds at most prefetch times ``max_chunk_bytes`` of a stream.
         size, most = delivery.size, self._limits.max_chunk_bytes
         if size <= most:
             return None
@@ -42,6 +44,7 @@ class Rules:
         match command:
             case ChangeConfig({"language": str(wanted)}):
                 started_with = self._spec.transcription_config.get("language")
+                # Upstream would end the session for it.
                 if wanted != started_with:
                     reason = f"the language is {started_with!r} and cannot become {wanted!r}"
                     return "language_change", reason

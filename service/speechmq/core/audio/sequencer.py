@@ -29,23 +29,8 @@ class Sequencer:
     """``expected`` is the next ``seq``; what follows a hole is held. ``end`` is the stream's, once
     that had its turn; ``repeats`` counts what the publisher sent again.
 
-    ``Timer.HOLE`` runs while a hole is waited for. ``now`` is when the stream began here: audio may
-    be under way by the early queue then. The channel's prefetch bounds what is held.
+    ``Timer.HOLE`` runs while a hole is waited for. ``now`` is when the stream began here.
     """
-
-    __slots__ = (
-        "_early_until",
-        "_first",
-        "_first_direct",
-        "_gaps",
-        "_held",
-        "_hole_at",
-        "_limits",
-        "_timers",
-        "end",
-        "expected",
-        "repeats",
-    )
 
     def __init__(
         self, limits: Limits, timers: Timers, began: Checkpoint | None = None, *, now: float = 0.0
@@ -59,6 +44,7 @@ class Sequencer:
         self._held: dict[int, Sequenced] = {}
         self._gaps = list(began.gaps)
         self._hole_at: int | None = None
+        # Audio may be under way by the early queue when the stream begins here.
         self._early_until = now + limits.early_wait
         self._first_direct: float = math.inf
 
@@ -75,8 +61,10 @@ class Sequencer:
         elif seq < self._first_direct:
             self._first_direct = seq
         if self.end is not None and seq > self.end.last_seq:
+            # Held, it would never have its turn, and its tag would hold back all acknowledgements.
             return after_end(delivery, self.end)
         if seq - self.expected > self._limits.max_missing:
+            # A number out of nowhere is a publisher's mistake, no hole to be waited for.
             return too_far(delivery, self.expected)
         if self._was_given_up(seq):
             self._count_repeat(seq)
@@ -84,6 +72,7 @@ class Sequencer:
         if seq < self.expected or seq in self._held:
             self._count_repeat(seq)
             return Place.DUPLICATE
+        # The prefetch bounds what is held: a hole becomes a gap before it is used up.
         self._held[seq] = delivery
         if seq == self.expected:
             return Place.IN_ORDER
@@ -155,8 +144,10 @@ class Sequencer:
             self._hole_at = None
             self._timers.stop(Timer.HOLE)
         elif Timer.HOLE not in self._timers or self.expected != self._hole_at:
+            # A new hole has all of the time, however long another was waited for.
             self._hole_at = self.expected
             due = now + self._limits.gap_timeout
             if self._may_fill_from_early_queue:
+                # Early audio interleaves with direct audio for so long.
                 due = max(due, self._early_until)
             self._timers.set(Timer.HOLE, due)

@@ -21,7 +21,7 @@ from ..values.spec import Track
 class Piece(msgspec.Struct, frozen=True, gc=False):
     """Samples ``start`` to ``end`` of a ``track``, or a ``command`` between two samples.
 
-    Silence has no ``tag``, because nobody delivered it; its ``gap`` is what is left from here on.
+    Silence has no ``tag``, because no message brought it; its ``gap`` is what is left from here on.
     What was decoded has an ``entry``, and only the last piece of a message its tag.
     """
 
@@ -42,8 +42,9 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def must_be_passed(self) -> bool:
-        """What was finalised up to a command does not tell that the command was heard; but no audio
-        follows the end of a channel, and who goes on knows of it from the checkpoint."""
+        """Whether only audio that follows it shows that it was heard."""
+        # A final that ends where a command stands may be from before the command. No audio follows
+        # the end of a channel, which a successor knows from the checkpoint.
         return self.command is not None and not isinstance(self.command, CloseChannel)
 
 
@@ -67,16 +68,6 @@ class Timeline:
     ``replayed`` counts the samples that were sent before and are again.
     """
 
-    __slots__ = (
-        "_pieces",
-        "_unsent",
-        "_unsent_commands",
-        "chunks",
-        "gap_samples",
-        "replayed",
-        "tracks",
-    )
-
     def __init__(self, positions: Mapping[Track, int], began: Totals | None = None) -> None:
         began = began or Totals()
         self.tracks = {track: Extent(at, at) for track, at in positions.items()}
@@ -98,30 +89,23 @@ class Timeline:
         tag: int | None,
         track: Track = None,
         *,
+        command: Command | None = None,
         entry: Entry | None = None,
     ) -> None:
+        """A ``command`` has no samples: it goes upstream between the audio around it."""
         start = self.tracks[track].position
-        self._append(Piece(seq, start, start + samples, audio, tag, track=track, entry=entry))
-
-    def place_command(
-        self,
-        seq: int,
-        command: Command,
-        tag: int,
-        track: Track = None,
-        *,
-        entry: Entry | None = None,
-    ) -> None:
-        at = self.tracks[track].position
-        self._append(Piece(seq, at, at, b"", tag, command=command, track=track, entry=entry))
+        self._append(Piece(seq, start, start + samples, audio, tag, None, command, track, entry))
 
     def place_gap(self, gap: Gap, silence: bytes, step: int, entry: Entry | None = None) -> None:
         """Places a gap in pieces of ``step`` samples, each made of ``silence``."""
         self.gap_samples += gap.end - gap.start
         sample_bytes = len(silence) // step
+        # Each piece fits the window, which a gap of a minute would not. A gap without samples is a
+        # piece all the same: a checkpoint has to name it.
         for start in range(gap.start, gap.end, step) or (gap.start,):
             end = min(start + step, gap.end)
             audio = silence[: (end - start) * sample_bytes]
+            # A successor that begins here places what is left, and no more.
             left = replace(gap, start=start)
             piece = Piece(gap.first_seq, start, end, audio, gap=left, track=gap.track, entry=entry)
             self._append(piece)
@@ -153,7 +137,7 @@ class Timeline:
         """What is unsent of one track up to the next command or piece of another: ``samples`` at
         most, but one piece at least."""
         first = self._unsent[0]
-        if len(self._unsent) == 1:
+        if len(self._unsent) == 1:  # a stream that keeps pace has no more
             return [first]
         most = first.start + samples
 
@@ -175,6 +159,7 @@ class Timeline:
 
     def rewind(self) -> dict[Track, int]:
         """Makes everything that is kept unsent again; returns the samples where it begins."""
+        # No session goes on where another ended: it hears whatever no confirmed final covers.
         self._unsent = deque(self._pieces)
         self._unsent_commands = sum(piece.command is not None for piece in self._pieces)
         starts = self.starts(self.pieces)
@@ -185,8 +170,9 @@ class Timeline:
 
     def starts(self, pieces: Sequence[Piece]) -> dict[Track, int]:
         """Where each track goes on when only ``pieces``, the last ones, are left to be heard."""
-        if len(self.tracks) == 1 and pieces:
+        if len(self.tracks) == 1 and pieces:  # of most streams, for each final
             return {pieces[0].track: pieces[0].start}
+        # A track of which nothing is left goes on at its end.
         starts = {track: extent.position for track, extent in self.tracks.items()}
         for piece in reversed(pieces):
             starts[piece.track] = piece.start
@@ -194,10 +180,10 @@ class Timeline:
 
     def beyond(self, covered: Mapping[Track, int]) -> list[Piece]:
         """All pieces from the first on that is not covered, by the sample of its track up to which
-        that was finalised.
-
-        A command is behind us, too, when audio that follows it, of whichever track, is covered.
-        """
+        that was finalised."""
+        # One order of messages, one prefix that is acknowledged: the first piece that its own track
+        # does not cover ends it, whatever other tracks have covered after it. A command is passed,
+        # too, when audio that follows it is covered, of whichever track.
         passed = 0
         for count, piece in enumerate(self._pieces, 1):
             end, until = piece.end, covered[piece.track]
@@ -215,6 +201,7 @@ class Timeline:
     def release(self, seq: int) -> list[int]:
         """Forgets what was sent of the messages before ``seq``; the tags of their deliveries."""
         tags = []
+        # What was not sent stays, also when a checkpoint leaves it out: this session must hear it.
         while self._pieces and self._pieces[0].seq < seq and not self._is_next(self._pieces[0]):
             piece = self._pieces.popleft()
             if piece.tag is not None:
@@ -225,10 +212,8 @@ class Timeline:
         return bool(self._unsent) and self._unsent[0] is piece
 
     def oldest_sent(self, most: int) -> int:
-        """How many of the oldest pieces can be let go: ``most``, or what the first message has.
-
-        A message in several pieces, as a gap, goes as a whole when all of it was sent.
-        """
+        """How many of the oldest pieces can be let go: ``most``, or what the first message has."""
+        # No part of a message can be acknowledged, and a successor begins with a whole one.
         pieces, sent = self.pieces, len(self._pieces) - len(self._unsent)
         wholes = [
             count

@@ -13,7 +13,7 @@ FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 
 QUOTA_CODE, QUOTA_ERROR = 4005, "quota_exceeded"
-# Speechmatics asks a client to wait 5 to 10 s behind these, whose cause is load or quota.
+# Speechmatics asks a client to wait 5 to 10 s after these, whose cause is load or quota.
 BUSY_CODES = frozenset({1011, QUOTA_CODE, 4013})
 BUSY_ERRORS = frozenset({"job_error", QUOTA_ERROR, "unknown_error"})
 TERMINAL_CODES = frozenset({4001, 4003, 4004, 4006})
@@ -104,28 +104,26 @@ def decide(
 ) -> Decision:
     """What follows the ``attempt``-th failure (from 1) since the last healthy stretch.
 
-    ``jitter`` is from [0, 1). A stream that waits for quota waits for as long as it takes: its
-    audio is safe in its queue. With several regions, the next is tried at once as long as there is
-    one that has not been tried since the last healthy stretch.
+    ``jitter`` is from [0, 1).
     """
     if failure.is_terminal:
         return GiveUp()
     if failure.is_quota:
+        # For as long as it takes, and no failed attempt: the audio is safe in its queue.
         return RetryAfter(_asked_for(jitter))
     if attempt > limits.retry_attempts:
         return GiveUp()
     if regions > 1 and failure.is_local_to_region:
+        # At once, as long as there is a region that was not tried since the last healthy stretch.
         rounds = attempt - regions + 1
         return TryElsewhere(_pause(failure, rounds, jitter) if rounds > 0 else 0.0)
     return RetryAfter(_pause(failure, attempt, jitter))
 
 
 def region_after(decision: Decision, region: int, *, regions: int, was_healthy: bool) -> int:
-    """Where the next try is made, of a session that was lost in ``region``.
-
-    The first region is the one to prefer. A stream that was led away from it, and lived well for a
-    while, tries it again; if it still is in trouble, it is left again at once.
-    """
+    """Where the next try is made, of a session that was lost in ``region``."""
+    # The first region is the one to prefer: a stream that was led away from it, and lived well for
+    # a while, tries it again. If it still is in trouble, it is left again at once.
     if was_healthy and region != FIRST_REGION:
         return FIRST_REGION
     return (region + 1) % regions if isinstance(decision, TryElsewhere) else region
@@ -147,6 +145,7 @@ def _backoff(attempt: int, jitter: float) -> float:
 
 def silence(timer: Timer, limits: Limits) -> Failure:
     """Upstream did not say in time what it owed."""
+    # A failure like any other: a half-open connection says nothing, and never closes.
     if timer is Timer.START:
         return Failure("start_timeout", f"recognition did not start in {limits.start_timeout} s")
     if timer is Timer.ANSWER:
@@ -173,17 +172,6 @@ class Attempts:
     goes to the first.
     """
 
-    __slots__ = (
-        "_failures",
-        "_has_failed_in_first",
-        "_jitter",
-        "_limits",
-        "_planned",
-        "_regions",
-        "region",
-        "retries",
-    )
-
     def __init__(self, limits: Limits, jitter: Callable[[], float], *, regions: int = 1) -> None:
         self._limits = limits
         self._jitter = jitter
@@ -202,6 +190,7 @@ class Attempts:
 
     def delay_after(self, failure: Failure, *, lived: float) -> float | None:
         """Seconds until the next try, or nothing; ``lived`` is how long the session did."""
+        # What failed long ago says nothing of the next try.
         was_healthy = self.forgive(lived)
         self._failures += not failure.is_quota
         decision = decide(
@@ -222,12 +211,12 @@ class Attempts:
     # -- planned sessions ------------------------------------------------------------------------
 
     def return_to_first(self) -> None:
-        """No session serves the stream for now, so its next one may begin anywhere."""
+        # No session serves the stream for now, so its next one may begin anywhere.
         self.region = FIRST_REGION
 
     def plan(self) -> int:
-        """The region of a session beside the present one: the first, or where the stream is now
-        if the last one that was planned failed in the first."""
+        """The region of a session beside the present one."""
+        # The first, or where the stream is now if the last one that was planned failed there.
         self._planned = self.region if self._has_failed_in_first else FIRST_REGION
         return self._planned
 

@@ -1,7 +1,7 @@
 """One session: an upstream connection from the start of recognition to its end.
 
 Knows how much audio is under way, and where the session's zero lies on the clocks of the stream,
-which are those of all that it publishes of what it hears. Each channel is heard for itself.
+which are those of all that it returns. Each channel is heard for itself.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Session:
         self.since = now
         self.under_way = 0
         self._patience = limits.coalesce
-        # Chunks of separate channels take turns: hardly two of one follow each other.
+        # Chunks of separate channels take turns: joining would seldom find two of one, and waiting
+        # would hold back the others.
         is_coalesced = len(spec.tracks) == 1
         self._enough = spec.samples(min(limits.coalesce, limits.window)) if is_coalesced else 0
         self.held_until: float | None = None
@@ -105,17 +106,15 @@ class Session:
         }
 
     def sendable(self, now: float, *, is_last: bool) -> Iterator[SendAudio | Command]:
-        """Takes out the audio that the window has room for, and the commands in between.
-
-        Small pieces of one track are put together, up to ``coalesce``, if there is one track alone.
-        Nothing waits for more while nothing is under way, nor before a command, nor when it is the
-        last; nor longer than ``coalesce``.
-        """
+        """Takes out the audio that the window has room for, and the commands in between."""
+        # Small pieces are put together at upstream's own pace, as with Nagle's algorithm: near
+        # upstream nothing waits, far from it or under load chunks of 20 ms go by the handful.
         while first := self._timeline.next_unsent:
             pieces = [first] if first.command else self._timeline.next_audio(self._enough)
             samples = pieces[-1].end - first.start
             if first.command is None and not is_last and self._waits_for_more(first.track, now):
                 return
+            # An interleaved chunk goes to all of its channels, or waits: it is one piece.
             hearers = self._heard_in[first.track]
             for channel in hearers:
                 if not self._channels[channel].window.has_room(samples):
@@ -124,7 +123,7 @@ class Session:
             if first.command is not None:
                 yield first.command
             elif samples:
-                self.held_until = None
+                self.held_until = None  # set again by the first piece that waits after this
                 audio = first.audio
                 if len(pieces) > 1:
                     audio = b"".join([one.audio for one in pieces])
@@ -141,6 +140,8 @@ class Session:
 
     def _waits_for_more(self, track: Track, now: float) -> bool:
         """Whether what is unsent is better held; ``held_until`` says how long."""
+        # A chunk goes at once when nothing is under way: it would wait for nothing. One that is
+        # followed by a command goes, too: the command must not wait for audio after it.
         if (
             not self.under_way
             or self._timeline.tracks[track].unsent >= self._enough
@@ -207,19 +208,11 @@ class Session:
         at = self._hearing(received.channel).relocation
         if at.has_published(received.metadata.end_time):
             return ()
-        start, end, transcript, results = at.move(received.metadata, received.results)
-        return (
-            PartialTranscript(
-                self._stream_id,
-                self._progress[received.channel].segment_id,
-                start,
-                end,
-                transcript,
-                results,
-                received.forced or UNSET,
-                label_of(received.channel),
-            ),
-        )
+        moved = at.move(received.metadata, received.results)
+        # The id that its final will have, so that a consumer can upsert.
+        segment_id = self._progress[received.channel].segment_id
+        forced, label = received.forced or UNSET, label_of(received.channel)
+        return (PartialTranscript(self._stream_id, segment_id, *moved, forced, label),)
 
     def hear_final(self, received: FinalReceived, _now: float) -> Iterable[Event]:
         channel = received.channel
@@ -227,6 +220,7 @@ class Session:
         if at.has_published(received.metadata.end_time):
             return ()
         start, end, transcript, results = at.move(received.metadata, received.results)
+        # Coverage waits for the translation of each word that is published.
         if self._translations.is_wanted:
             self._translations.speak(last_word_end(at.words(results)))
         progress = self._progress[channel]
@@ -234,18 +228,9 @@ class Session:
         # No final covers audio that was never sent, whatever upstream says of its end.
         sent = self._timeline.tracks[self._spec.track_of(channel)].sent
         end = progress.finalise(min(end, self._spec.seconds(sent)))
-        return (
-            FinalTranscript(
-                self._stream_id,
-                segment_id,
-                start,
-                end,
-                transcript,
-                results,
-                received.forced or UNSET,
-                label_of(channel),
-            ),
-        )
+        moved = (start, end, transcript, results)
+        forced, label = received.forced or UNSET, label_of(channel)
+        return (FinalTranscript(self._stream_id, segment_id, *moved, forced, label),)
 
     def hear_end_of_utterance(self, received: UtteranceEnded, _now: float) -> Iterable[Event]:
         at = self._hearing(received.channel).relocation
@@ -265,7 +250,7 @@ class Session:
 
     def hear_translation(self, received: FinalTranslationReceived, _now: float) -> Iterable[Event]:
         language = received.language
-        # Only an earlier session has translated a sentence already: this one's order is upstream's.
+        # Nothing of this session's is dropped, only what an earlier one had translated.
         after = self._translated.setdefault(language, self._translations.until.get(language, 0.0))
         sentences = self._hearing(None).relocation.sentences(received.results, after)
         if not sentences:
@@ -300,5 +285,6 @@ class Session:
 
     def time_of(self, stream_time: float, channel: Channel = None) -> float:
         """A time of the stream on the session's clock; 0 for what lies before it."""
+        # The run-up to a replay may begin after the time that a publisher named.
         origin = self._channels[channel].relocation.origin
         return max(0.0, round(stream_time - origin, 6))

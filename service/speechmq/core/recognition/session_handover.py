@@ -69,7 +69,7 @@ class SessionHandover:
         self._questions: deque[bool] = deque()
         self._told_at_end: events.SpeakersResult | None = None
 
-    # -- one session behind the other ------------------------------------------------------------
+    # -- one session after another ---------------------------------------------------------------
 
     @property
     def live(self) -> Session:
@@ -105,6 +105,7 @@ class SessionHandover:
             now=now,
             relabel=self._labels,
         )
+        # Upstream answers in the session that was asked, or not at all.
         self._questions.clear()
         yield self._announcement(started, self.current.origin)
         changes = self._placement.changes
@@ -208,6 +209,8 @@ class SessionHandover:
         self._attempts.forgive(self._lived(now))
         self._attempts.plan_succeeded()
         self.forget_standby()
+        # The one that ends is closed first: so two sessions never speak for the stream, and there
+        # is no ending of the first to wait for. What it had not said is heard again.
         yield SwitchToStandby()
         self.resumes = reason
         yield from self.begin(started, now)

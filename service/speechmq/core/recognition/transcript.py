@@ -25,9 +25,8 @@ _results = msgspec.json.Decoder(list[Result])
 class Relocation:
     """Where one session stands on the stream's clock, in seconds.
 
-    Results whose midpoint lies at or before ``watermark`` were published by an earlier session;
-    its audio was replayed only so that the recogniser hears a run-up. ``relabel`` gives speakers
-    the names that they have on the stream.
+    Results whose midpoint lies at or before ``watermark`` were published by an earlier session.
+    ``relabel`` gives speakers the names that they have on the stream.
     """
 
     __slots__ = ("_delimiter", "_relabel", "_watermark", "origin")
@@ -45,6 +44,7 @@ class Relocation:
         self._delimiter = delimiter
 
     def time(self, seconds: float) -> float:
+        # To the microsecond, which is finer than a sample; the first session's stay as they are.
         return round(self.origin + seconds, 6) if self.origin else seconds
 
     def is_repeated(self, end_time: float) -> bool:
@@ -65,11 +65,9 @@ class Relocation:
 
     def sentences(self, raw: msgspec.Raw, watermark: float | None = None) -> list[Result]:
         """The sentences of a translation on the stream's clock, without those of which nothing lies
-        behind ``watermark``.
-
-        Another session may cut sentences elsewhere. One that was translated in part is told whole:
-        some words twice rather than a word not at all.
-        """
+        after ``watermark``."""
+        # Another session may cut sentences elsewhere. One that was translated in part is published
+        # whole: some words twice rather than a word not at all.
         results = self._move_all(_decode(raw))
         return [one for one in results if watermark is None or _reaches_behind(one, watermark)]
 
@@ -79,13 +77,16 @@ class Relocation:
         Raises ``MalformedMessage`` when ``raw`` is not a list of results.
         """
         start, end = self.time(metadata.start_time), self.time(metadata.end_time)
+        # The audio before the watermark is replayed only so that the recogniser has a run-up.
         trims = start < self._watermark
         if not trims and not self.origin and self._relabel is None:
+            # Results stay bytes while they need no change.
             _require_list(raw)
             return start, end, metadata.transcript, raw
         results = self._move_all(_decode(raw))
         if not trims:
             return start, end, metadata.transcript, results
+        # By the midpoint: two sessions may differ a little about where a word begins and ends.
         kept = [result for result in results if _midpoint(result) > self._watermark]
         return self._watermark, end, join(kept, self._delimiter), kept
 
@@ -94,6 +95,7 @@ class Relocation:
             moved = [shifted(result, self.origin) for result in results]
             if self._relabel is not None:
                 rename_speakers(moved, self._relabel)
+        # Upstream's results are any JSON: a huge number or a deep nest costs the session alone.
         except (OverflowError, RecursionError) as error:
             raise MalformedMessage(f"upstream sent results that cannot be read: {error}") from error
         return moved
@@ -149,7 +151,7 @@ def end_of(result: Result) -> float:
 
 
 def _reaches_behind(sentence: Result, watermark: float) -> bool:
-    """By more than the end of one word may differ between two sessions, or than half its length."""
+    # By more than the end of one word may differ between two sessions, or than half its length.
     end = end_of(sentence)
     half = end - _midpoint(sentence)
     return round(end - watermark, 6) > round(min(WORD_END_JITTER, half), 6)

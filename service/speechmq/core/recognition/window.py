@@ -23,7 +23,7 @@ class Window:
         return len(self._chunks)
 
     def has_room(self, samples: int) -> bool:
-        """A chunk larger than the whole window may go when nothing else is under way."""
+        # A chunk larger than the whole window goes when nothing else is under way, or never.
         if not self._chunks:
             return True
         return len(self._chunks) < self._max_chunks and self._samples + samples <= self._max_samples
@@ -35,6 +35,7 @@ class Window:
 
     def confirm(self, count: int) -> bool:
         """Takes upstream's count of chunks read; false when it claims more than were sent."""
+        # A count confirms all chunks before it.
         if count > self.sent_chunks:
             return False
         while self._chunks and self.sent_chunks - len(self._chunks) < count:

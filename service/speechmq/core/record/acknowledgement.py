@@ -27,22 +27,6 @@ class Acknowledgement:
     """Tags in the order of delivery, each open until something accounts for it: a confirmed event
     that covers it, a dead letter, or that it came before."""
 
-    __slots__ = (
-        "_closed",
-        "_coverage",
-        "_due",
-        "_is_paced",
-        "_limits",
-        "_nearly_full",
-        "_open",
-        "_pace",
-        "_placement",
-        "_sequencer",
-        "_stream_id",
-        "_timers",
-        "_warned_at",
-    )
-
     def __init__(
         self,
         spec: StreamSpec,
@@ -85,6 +69,7 @@ class Acknowledgement:
         return self.acknowledge_due(now)
 
     def dead_lettered(self, received: DeadLettered, now: float) -> Iterable[Effect]:
+        # Before its own acknowledgement, which waits for this confirm in any case.
         self._pace.refused(now)
         return self.close([received.tag], now)
 
@@ -119,7 +104,8 @@ class Acknowledgement:
         return (StreamWarning(self._stream_id, "rate_limited", reason),)
 
     def stop_pacing(self) -> Iterable[Effect]:
-        """The stream is over here: what is accounted for need not come again."""
+        """The stream is over here."""
+        # What is accounted for need not come again: a successor would refuse it once more.
         self._is_paced = False
         return self._acknowledge()
 

@@ -69,13 +69,14 @@ class Coverage:
 
     def complete(self, effect: Effect) -> Output:
         """What the shell is to do about ``effect``."""
-        if type(effect) in EVENTS:
+        kind = type(effect)
+        if kind in EVENTS:
             return self._publish(cast("Event", effect))
+        if kind is not Save:
+            return cast("Output", effect)
         if effect is Save.CHECKPOINT:
             return self._save(self._uncovered_pieces())
-        if effect is Save.ATTRIBUTES:
-            return SaveMemo(self._placement.memo(dict(self._voices.known)))
-        return cast("Output", effect)
+        return SaveMemo(self._placement.memo(dict(self._voices.known)))
 
     def _publish(self, event: Event) -> Publish:
         self.seq += 1
@@ -83,12 +84,15 @@ class Coverage:
         if kind not in STATE_BEARING:
             return Publish(event, self.seq, confirm=kind not in TRANSIENT)
         checkpoint = self._checkpoint(self._uncovered_pieces())
+        # A gap covers nothing: it only changes what a successor has to know.
         if kind in COVERING:
             self._unconfirmed.append((self.seq, checkpoint.next_seq))
         return Publish(event, self.seq, checkpoint=checkpoint)
 
     def confirmed(self, seq: int) -> list[int]:
         """The broker has every event up to ``seq``: the tags of the deliveries that they cover."""
+        # Audio is acknowledged only when the broker has the final that covers it: what is released
+        # here, no successor can hear again.
         released = None
         while self._unconfirmed and self._unconfirmed[0][0] <= seq:
             released = self._unconfirmed.popleft()[1]
@@ -127,6 +131,7 @@ class Coverage:
             sent = self._timeline.tracks[self._spec.track_of(channel)].sent
             progress.watermark = max(progress.watermark, self._spec.seconds(sent))
         self.translations.end_session()
+        # All that it heard is covered: the next session begins with what was not sent.
         return self._save(self._timeline.unsent)
 
     def _save(self, pieces: Sequence[Piece]) -> SaveCheckpoint:
@@ -140,6 +145,8 @@ class Coverage:
     def _checkpoint(self, pieces: Sequence[Piece]) -> Checkpoint:
         """What a successor begins with when only ``pieces`` are left to be heard."""
         timeline, progress = self._timeline, self.progress
+        # A file is entered where a unit begins, which may be some messages before its first piece;
+        # nothing from there on is acknowledged.
         entry = self._placement.entry_of(pieces)
         if entry is not None:
             pieces = timeline.from_message(entry.unit.seq)
@@ -150,8 +157,11 @@ class Coverage:
         self._resume_seq = next_seq if entry is None else entry.unit.seq
         return Checkpoint(
             next_seq=self._resume_seq,
+            # Of several channels the lowest decides: what others said after it is heard again, and
+            # trimmed.
             position=min(starts.values()) if entry is None else entry.position,
             watermark=self.watermark,
+            # A successor must not guess their length a second time.
             gaps=gaps,
             # The successor will count what it hears again.
             totals=Totals(

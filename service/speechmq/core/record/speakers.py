@@ -1,8 +1,8 @@
 """Keeps the names of voices over a stream's sessions.
 
-Upstream numbers voices anew in each session (S1, S2, …). What it tells of them (identifiers) is
-given to the next session under labels that the API accepts, and mapped back: S1 stays S1. A voice
-that is new to a later session gets the next free number.
+Upstream numbers voices in each session from S1 again. The identifiers that it gives of them go to
+the next session under labels that the API accepts, and are mapped back: S1 stays S1. A voice that
+is new to a later session gets the next free number.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Voices:
             for label, identifiers in told.items()
             if label != UNKNOWN_VOICE and identifiers and self.known.get(label) != identifiers
         }
-        # Nobody is two voices: a session that was not told of them may have numbered them anew.
+        # No person is two voices: a session that did not know them may have numbered them again.
         others = {one: ids for one, ids in self.known.items() if ids not in news.values()}
         self.known = others | news
         for label in news:
@@ -72,6 +72,7 @@ class Voices:
 
     def to_introduce(self) -> list[dict[str, Any]]:
         """The voices that the next session is to know, as the API wants them."""
+        # The API takes so many identifiers of all voices together, not of each.
         room = MAX_IDENTIFIERS
         introduced = []
         for label, identifiers in self.known.items():
@@ -86,8 +87,7 @@ class Voices:
 class SessionLabels:
     """What one session's labels are called on the stream.
 
-    ``introduced`` tells whether the session was told of the voices before it. Where it was not,
-    its numbers are taken as they are: nothing better is known.
+    ``introduced`` says whether the session knows the voices of those before it.
     """
 
     def __init__(self, voices: Voices, *, introduced: bool) -> None:
@@ -105,17 +105,17 @@ class SessionLabels:
     def _name(self, label: str) -> str:
         if label.startswith(_PREFIX) and label not in self._voices.named:
             return label.removeprefix(_PREFIX)
+        # Before any identifier is known, a session's numbers are taken as they are: nothing better
+        # is known.
         if self._introduced and _NUMBERED.fullmatch(label):
             return self._voices.next_free()
         return label
 
 
 def tells_voices(config: Mapping[str, Any]) -> bool:
-    """Whether upstream is asked to tell voices apart by labels that mean one voice each.
-
-    With several channels every one of them has its own S1, and upstream does not tell whose
-    identifiers are whose: those labels are each session's own.
-    """
+    """Whether upstream is asked to tell voices apart by labels that mean one voice each."""
+    # With several channels every one of them has its own S1, and upstream does not say whose
+    # identifiers are whose: those labels are each session's own.
     return config.get("diarization") == "speaker"
 
 

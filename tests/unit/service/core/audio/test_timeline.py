@@ -81,7 +81,7 @@ def test_released_silence_has_no_delivery_to_settle() -> None:
 def test_command_is_behind_us_when_audio_that_follows_it_in_any_track_is_covered() -> None:
     timeline = Timeline({"a": 0, "b": 0})
     timeline.place(1, 5, b"\1" * 5, 1, "b")
-    timeline.place_command(2, ForceUtterance(), 2, "b")
+    timeline.place(2, 0, b"", 2, "b", command=ForceUtterance())
     timeline.place(3, 0, b"", 3, "a")
     timeline.place(4, 5, b"\4" * 5, 4, "a")
 
