@@ -58,6 +58,7 @@ class Lifecycle:
 
     def connect(self, now: float) -> Iterator[Effect]:
         self.state = State.CONNECTING
+        # One deadline for all of it: the handshake, the start of recognition, and its answer.
         self._timers.set(Timer.START, now + self._limits.start_timeout)
         yield self._handover.connect()
 
@@ -73,6 +74,7 @@ class Lifecycle:
         """A session has begun: it hears what is there."""
         self.state = State.STREAMING
         self._timers.stop(*SESSION_TIMERS)
+        # Upstream ends a session after 48 hours: the next one is opened before that.
         self._timers.set(Timer.ROLLOVER, now + self._limits.rollover_after)
         if tells_voices(self._spec.transcription_config):
             self._timers.set(Timer.SPEAKERS, now + self._limits.speakers_every)
@@ -97,6 +99,7 @@ class Lifecycle:
                 return
         yield from self._send(now)
         if self._acknowledgement.is_nearly_full:
+            # In other states no session has heard it yet, and it may still be finalised.
             may_let_go = self.state is State.STREAMING
             yield from self._acknowledgement.relieve(now, may_let_go=may_let_go)
             yield from self._send(now)
@@ -118,6 +121,7 @@ class Lifecycle:
                 yield sendable
             else:
                 yield from self._handover.obey(sendable)
+        # Upstream owes an answer from the first chunk that is under way.
         if was_idle and session.under_way:
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         self._watch_held(session.held_until, now)
@@ -138,6 +142,7 @@ class Lifecycle:
         channel = received.channel if isinstance(received, upstream.ChannelAudioAdded) else None
         session.confirm(received.seq_no, channel)
         if session.under_way:
+            # It reads, so it is not half-open: it has all of the time for the next chunk.
             self._timers.set(Timer.ANSWER, now + self._limits.answer_timeout)
         else:
             self._timers.stop(Timer.ANSWER)
@@ -146,6 +151,7 @@ class Lifecycle:
     def _end_audio(self, now: float) -> Iterator[Effect]:
         """Nothing follows in this session, which says what it still has to say."""
         self.state = State.ENDING
+        # None is needed to hear what follows: nothing does.
         yield from self._handover.dismiss()
         self._timers.stop(*HEARING_TIMERS)
         self._timers.set(Timer.END, now + self._limits.end_timeout)
@@ -181,6 +187,7 @@ class Lifecycle:
         if received.is_about_translation:
             self._coverage.translations.doubt(received.reason)
         if received.is_about_duration:
+            # Upstream is about to end the session for its age, sooner than we would.
             yield from self.prepare_rollover(now)
 
     def _warning(self, code: str, reason: str) -> events.StreamWarning:
@@ -191,6 +198,7 @@ class Lifecycle:
         yield from self._suspended(now) if self._is_suspending else self._end()
 
     def ask_for_speakers(self, now: float) -> Iterable[Effect]:
+        # Now and then: a session that is lost can no longer be asked.
         self._timers.set(Timer.SPEAKERS, now + self._limits.speakers_every)
         return self._handover.ask_for_voices()
 
@@ -208,6 +216,7 @@ class Lifecycle:
         yield from self._handover.prepared(received.started)
         if self._handover.is_prepared:
             self._timers.stop(Timer.STANDBY)
+            # At a pause, or when none has come in that time: the old session's hours run out.
             self._timers.set(Timer.SWITCH, now + self._limits.rollover_wait)
 
     def standby_lost(self, received: inputs.StandbyLost, now: float) -> Iterator[Effect]:
@@ -219,6 +228,7 @@ class Lifecycle:
         yield self._put_off_rollover(silence(Timer.START, self._limits).reason, now)
 
     def _put_off_rollover(self, reason: str, now: float) -> events.StreamWarning:
+        # No failure of the stream: the present session hears it.
         self._handover.put_off()
         self._timers.stop(Timer.STANDBY, Timer.SWITCH)
         self._timers.set(Timer.ROLLOVER, now + self._limits.rollover_wait)
@@ -248,6 +258,7 @@ class Lifecycle:
         if not self._handover.live.has_sent_all or self._sequencer.has_hole:
             self._watch_for_silence(now)
             return
+        # It is ended properly, so that all it heard is final and need not be heard again.
         self._is_suspending = True
         yield from self._end_audio(now)
 
@@ -296,6 +307,7 @@ class Lifecycle:
         if delay is None:
             yield from self._fail(failure)
         elif self._handover.is_prepared:
+            # Without back-off: it has begun already, wherever the other one was lost.
             yield self._warning(failure.code, f"{failure.reason}; the next session is ready")
             yield from self._switch("upstream_lost", now)
         else:
@@ -309,6 +321,7 @@ class Lifecycle:
         self._is_suspending = False
         yield from self._handover.leave()
         self._timers.stop(*SESSION_TIMERS)
+        # Whatever the reason, every way out of a session closes its socket.
         yield CloseConnection()
 
     # -- ends ------------------------------------------------------------------------------------
@@ -337,6 +350,7 @@ class Lifecycle:
         yield events.StreamFailed(self._spec.stream_id, failure.code, failure.reason, is_retryable)
 
     def _end(self) -> Iterator[Effect]:
+        # Before the last event: a consumer need not listen after that.
         yield from self._handover.answer_at_end()
         yield from self._close(Outcome.ENDED)
         yield self._coverage.ended(self._end_reason)
@@ -362,12 +376,14 @@ class Lifecycle:
             # What was given up may have freed no room in the prefetch: it is looked at once more.
             yield from self.advance(now)
         elif self.state is State.CLOSING and received.seq >= self._coverage.seq:
+            # Only now may the queues be deleted, or another worker go on.
             self.state = State.FINISHED
             yield Finish(self._outcome)
 
     # -- time ------------------------------------------------------------------------------------
 
     def deadline_passed(self, _received: inputs.DeadlinePassed, now: float) -> Iterator[Effect]:
+        # The shell has one alarm: several deadlines may have come since it was set.
         while timer := self._timers.take_due(now):
             if timer in DUE:
                 yield from DUE[timer](self, now)

@@ -39,7 +39,7 @@ S = State
 STAYS: frozenset[State] = frozenset()
 GIVES_UP = frozenset({S.CLOSING})
 LOSES = frozenset({S.WAITING, S.CLOSING})
-# A session that stands by takes over, and may have all to hear that there is.
+# A session that stands by takes over, and may have heard all that there is at once.
 IS_SUCCEEDED = frozenset({S.STREAMING, S.ENDING})
 WAKES = frozenset({S.CONNECTING, S.CLOSING})
 
@@ -53,40 +53,37 @@ _LIVE = (
     S.CLOSING,
 )
 
+# What a session may say while it hears, and the ways in which it may be lost then.
+_HEARD = (
+    inputs.ConnectionLost,
+    upstream.ErrorReceived,
+    upstream.AudioAdded,
+    upstream.ChannelAudioAdded,
+    upstream.PartialReceived,
+    upstream.FinalReceived,
+    upstream.UtteranceEnded,
+    upstream.PartialTranslationReceived,
+    upstream.FinalTranslationReceived,
+    upstream.SoundStarted,
+    upstream.SoundEnded,
+)
+
+# All of them may lose the session: what upstream says may be malformed.
 _CONNECTION: dict[tuple[State, type[Input]], frozenset[State]] = {
     (S.CONNECTING, inputs.ConnectionOpened): frozenset({S.STARTING}),
     (S.CONNECTING, inputs.ConnectionFailed): LOSES,
     (S.STARTING, inputs.ConnectionLost): LOSES,
+    # A short stream has its end at once, and one that cannot be decoded fails.
     (S.STARTING, upstream.RecognitionStarted): GIVES_UP | {S.STREAMING, S.ENDING},
     (S.STARTING, upstream.ErrorReceived): LOSES,
-    (S.STREAMING, inputs.ConnectionLost): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.ErrorReceived): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.AudioAdded): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.ChannelAudioAdded): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.PartialReceived): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.FinalReceived): LOSES | IS_SUCCEEDED,
-    (S.STREAMING, upstream.UtteranceEnded): LOSES | IS_SUCCEEDED,
-    (S.ENDING, inputs.ConnectionLost): LOSES,
-    (S.ENDING, upstream.ErrorReceived): LOSES,
-    (S.ENDING, upstream.AudioAdded): LOSES,
-    (S.ENDING, upstream.ChannelAudioAdded): LOSES,
-    (S.ENDING, upstream.PartialReceived): LOSES,
-    (S.ENDING, upstream.FinalReceived): LOSES,
-    (S.ENDING, upstream.UtteranceEnded): LOSES,
+    # A lost session is succeeded at once where another stands by.
+    **{(S.STREAMING, heard): LOSES | IS_SUCCEEDED for heard in _HEARD},
+    # None stands by for a session that ends: there is nothing left to hear.
+    **{(S.ENDING, heard): LOSES for heard in _HEARD},
     (S.ENDING, upstream.TranscriptEnded): WAKES | {S.SUSPENDED},
 }
 
-_TOLD_BESIDE: dict[tuple[State, type[Input]], frozenset[State]] = {
-    (state, told): LOSES | (IS_SUCCEEDED if state is S.STREAMING else STAYS)
-    for state in (S.STREAMING, S.ENDING)
-    for told in (
-        upstream.PartialTranslationReceived,
-        upstream.FinalTranslationReceived,
-        upstream.SoundStarted,
-        upstream.SoundEnded,
-    )
-}
-
+# They change nothing for the stream. A session may say them before it has begun.
 _NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
     (state, notice): STAYS
     for state in (S.STARTING, S.STREAMING, S.ENDING)
@@ -98,7 +95,8 @@ _NOTICES: dict[tuple[State, type[Input]], frozenset[State]] = {
     )
 }
 
-# What cannot be decoded is noticed as it comes, or a little later.
+# Audio comes in every state: the broker brings it, whatever upstream does. What cannot be decoded
+# is noticed as it comes, or a little later, and ends the stream.
 _ON_DELIVERY = {S.STREAMING: GIVES_UP | {S.ENDING}, S.SUSPENDED: WAKES, S.CLOSING: STAYS}
 
 _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
@@ -112,13 +110,16 @@ _DELIVERIES: dict[tuple[State, type[Input]], frozenset[State]] = {
     )
 }
 
+# What the broker, the standby and the worker say does not wait for a state of the session.
 _ALWAYS: dict[tuple[State, type[Input]], frozenset[State]] = {
     **{(state, inputs.DeadLettered): STAYS for state in _LIVE},
     **{(state, inputs.Published): STAYS for state in _LIVE},
     **{(state, inputs.StandbyReady): STAYS for state in _LIVE},
     **{(state, inputs.StandbyLost): STAYS for state in _LIVE},
     **{(state, inputs.DrainRequested): GIVES_UP for state in _LIVE if state is not S.CLOSING},
-    (S.STREAMING, inputs.Published): GIVES_UP | {S.ENDING},  # there is room for the end
+    # There is room in the prefetch for the end, or for what cannot be decoded.
+    (S.STREAMING, inputs.Published): GIVES_UP | {S.ENDING},
+    # The last event is with the broker; before that, the stream is not over here.
     (S.CLOSING, inputs.Published): frozenset({S.FINISHED}),
     (S.CLOSING, inputs.DrainRequested): STAYS,
     **{(state, inputs.BacklogExceeded): GIVES_UP for state in _LIVE if state is not S.CLOSING},
@@ -137,7 +138,6 @@ _DEADLINES: dict[tuple[State, type[Input]], frozenset[State]] = {
 
 TRANSITIONS: Mapping[tuple[State, type[Input]], frozenset[State]] = {
     **_CONNECTION,
-    **_TOLD_BESIDE,
     **_NOTICES,
     **_DELIVERIES,
     **_ALWAYS,

@@ -72,6 +72,7 @@ class Stream:
         checkpoint, memo = checkpoint or Checkpoint(), memo or Memo()
         voices = Voices.of(spec.transcription_config, told=memo.speakers, highest=checkpoint.voices)
         self._attempts = Attempts(limits, jitter, regions=regions)
+        # One set of deadlines, for which the shell sets one alarm.
         timers = self._timers = Timers()
         sequencer = self._sequencer = Sequencer(limits, timers, checkpoint, now=now)
         placement = self._placement = Placement(
@@ -124,6 +125,7 @@ class Stream:
                 raise
             return self._complete(self._life.protocol_error(error, now))
         part, method = self._RECEIVERS[type(received)]
+        # What was returned before an error is done all the same: the state has changed by then.
         outputs: list[Output] = []
         try:
             self._complete(method(part(self), received, now), outputs)
@@ -138,6 +140,7 @@ class Stream:
         self, effects: Iterable[Effect], outputs: list[Output] | None = None
     ) -> list[Output]:
         outputs = [] if outputs is None else outputs
+        # One by one: an event's checkpoint must not know of a gap that is published after it.
         for effect in effects:
             outputs.append(self._coverage.complete(effect))
         return outputs
@@ -186,6 +189,7 @@ class Stream:
         if self._life.state is State.CLOSING:
             return  # after the last event a delivery goes with its queue
         self._life.await_next(now)
+        # Whatever becomes of it, it counts for the pace and has to be accounted for.
         self._acknowledgement.delivered(delivery, now)
         match self._sequencer.offer(delivery, now):
             case Place.IN_ORDER:

@@ -80,6 +80,7 @@ class Checkpoint:
     entry: Entry | None = None
 
     def mark(self, channel: str | None) -> ChannelMark:
+        # A mono stream has no marks, so that checkpoints of before there were channels are read.
         if channel is None:
             return ChannelMark(self.position, self.watermark, self.totals.finals)
         return self.channels.get(channel, ChannelMark())

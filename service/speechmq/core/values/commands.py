@@ -65,6 +65,7 @@ class Overrides:
 
     def before(self, seq: int) -> dict[str, Any]:
         """What has changed before message ``seq``, the later over the earlier."""
+        # A session hears the changes after ``seq`` in their places in the audio.
         merged: dict[str, Any] = {}
         for at in sorted(self._changes):
             if at < seq:
@@ -72,7 +73,8 @@ class Overrides:
         return merged
 
     def settled_before(self, seq: int) -> dict[int, dict[str, Any]]:
-        """All changes; those before ``seq`` are put together, as nobody tells them apart again."""
+        """All changes; those before ``seq`` are put together."""
+        # What would else grow with every change of a long stream: no session begins among them.
         later = {at: dict(config) for at, config in self._changes.items() if at >= seq}
         merged = self.before(seq)
         settled = {seq - 1: merged} if merged else {}

@@ -189,4 +189,5 @@ Event: TypeAlias = (
 
 def encode(event: Event) -> bytes:
     """The event's body."""
+    # A message that this version does not know goes on as it came.
     return event.body if isinstance(event, UpstreamMessage) else msgspec.json.encode(event)

@@ -43,6 +43,7 @@ class CommandDelivered:
     seq: int
     command: Command
     is_early: bool = False
+    # What it cost to bring, for the pace; it says nothing about the wish.
     size: int = field(default=0, compare=False)
 
 

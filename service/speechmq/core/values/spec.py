@@ -54,10 +54,12 @@ class StreamSpec:
         form, channels = start.audio_format, start.channels
         config = body["transcription_config"]
         if channels is not None:
+            # To upstream, several channels are a kind of diarization.
             by_channel = {"diarization": config.get("diarization") or "channel"}
             config |= by_channel | {"channel_diarization_labels": channels.labels}
         is_encoded = isinstance(form, FileAudioFormat)
         if isinstance(form, FileAudioFormat):
+            # Decoded here, so that clock, gaps, coverage and resume are those of raw audio.
             form = RawAudioFormat(encoding="pcm_s16le", sample_rate=DECODED_RATE)
         return cls(
             stream_id=start.stream_id,
@@ -127,7 +129,9 @@ class StreamSpec:
 
     @property
     def upstream_encoding(self) -> Encoding:
-        """How upstream is sent the audio; it does not take everything that a publisher may send."""
+        """How the audio goes upstream."""
+        # Upstream takes no A-law. Linear samples hold its 13 bits as they are; mu-law would be half
+        # the bytes, but rounds most of them again.
         return "pcm_s16le" if self.encoding == "alaw" else self.encoding
 
     def for_upstream(self, audio: bytes) -> bytes:
