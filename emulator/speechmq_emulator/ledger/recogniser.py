@@ -7,7 +7,7 @@ as silence is.
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from speechmq_emulator.audio import Samples
@@ -39,10 +39,16 @@ MAX_FORCED_ENDS = 1000
 
 
 class LedgerRecogniser:
-    """A ``speech.recogniser.Recogniser`` of ledger audio. Positions are in samples."""
+    """A ``speech.recogniser.Recogniser`` of ledger audio. Positions are in samples.
 
-    def __init__(self, start: StartRecognition, rate: int) -> None:
+    ``word`` says how a number is spoken.
+    """
+
+    def __init__(
+        self, start: StartRecognition, rate: int, *, word: Callable[[int], str] = "w{}".format
+    ) -> None:
         self._rate = rate
+        self._word = word
         self._blocks = BlockReader(rate)
         self._timeline = Timeline(rate, partials=True)
         self._voices = Voices(start.transcription_config)
@@ -130,7 +136,7 @@ class LedgerRecogniser:
     def _results(self, spoken: Spoken, block: Block) -> list[Result]:
         speaker = self._voices.label(spoken.voice)
         volume = QUIET if spoken.quiet and self._measures_volume else None
-        contents = number_words(spoken.number) if spoken.in_words else [f"w{spoken.number}"]
+        contents = number_words(spoken.number) if spoken.in_words else [self._word(spoken.number)]
         length, count = block.end - block.start, len(contents)
         borders = [block.start + i * length // count for i in range(count + 1)]
         times = [self._timeline.seconds(border) for border in borders]
