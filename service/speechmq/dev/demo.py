@@ -7,7 +7,8 @@ import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from speechmq_schemas import Names
 
 NO_CONSOLE = "is not installed here: pip install 'speechmq[console]'"
 SAMPLE = Path("samples", "dialogue-16k-mono.wav")
+ENVIRONMENT_FILE = Path(".speechmq", "env")
 
 
 def find_sample() -> Path:
@@ -64,26 +66,46 @@ async def _send(request: SendRequest, stack: Stack, console: Console) -> SendRes
 
 
 async def run_stack(engine: str, console: Console, log: Log) -> ExitCode:
-    """Keeps the stack up until cancelled."""
+    """Keeps the stack up until cancelled. While it is up, ``ENVIRONMENT_FILE`` names it."""
     async with running_stack(engine, report=_reporter(console), log=log) as stack:
-        for line in directions(stack, _own_command()):
-            print_plain(console, line)
-        await asyncio.Event().wait()
+        with environment_file(ENVIRONMENT_FILE, stack):
+            for line in directions(stack, _own_command()):
+                print_plain(console, line)
+            await asyncio.Event().wait()
     return ExitCode.ENDED
+
+
+@contextmanager
+def environment_file(path: Path, stack: Stack) -> Iterator[None]:
+    """A file for the shell, which nobody else can read: there is a password in it."""
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{line}\n" for line in exports(stack)))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def exports(stack: Stack) -> list[str]:
+    """Lines of a shell after which commands and examples use the stack."""
+    url = f'"${URL_VARIABLE}"' if stack.given else shlex.quote(stack.amqp_url)
+    return [f"export AMQP_URL={url}", f"export SPEECHMQ_BROKER__URL={url}"]
 
 
 def directions(stack: Stack, command: str) -> list[str]:
     """What one wants to know of a running stack, and can copy."""
-    url = f'"${URL_VARIABLE}"' if stack.given else shlex.quote(stack.amqp_url)
     return [
         "",
         f"broker      {f'${URL_VARIABLE}' if stack.given else stack.amqp_url}",
         f"recogniser  {stack.upstream_url}  (API key {stack.api_key})",
         f"console     {stack.console_url or NO_CONSOLE}",
         "",
-        "In another terminal:",
-        f"  {command} listen --url {url}",
-        f"  {command} send {SAMPLE} --url {url}",
+        f"In another terminal, after these lines or `. {ENVIRONMENT_FILE}`:",
+        *(f"  {line}" for line in exports(stack)),
+        f"  {command} listen",
+        f"  {command} send {SAMPLE}",
         "",
         "Ctrl-C ends it all.",
     ]

@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from tests.support.wav_files import write_wav
 
 import speechmq
 from speechmq.dev import demo
-from speechmq.dev.demo import demo_request, directions, find_sample
+from speechmq.dev.demo import demo_request, directions, environment_file, find_sample
 from speechmq.dev.stack import Stack, console, worker
 from speechmq.errors import RecordingError
 
@@ -26,18 +27,30 @@ def test_directions_can_be_copied_into_a_shell() -> None:
         "recogniser  ws://127.0.0.1:2/v2  (API key key)",
         "console     http://127.0.0.1:3/",
         "",
-        "In another terminal:",
-        "  bin/speechmq listen --url 'amqp://u:p$w@127.0.0.1:1/'",
-        "  bin/speechmq send samples/dialogue-16k-mono.wav --url 'amqp://u:p$w@127.0.0.1:1/'",
+        "In another terminal, after these lines or `. .speechmq/env`:",
+        "  export AMQP_URL='amqp://u:p$w@127.0.0.1:1/'",
+        "  export SPEECHMQ_BROKER__URL='amqp://u:p$w@127.0.0.1:1/'",
+        "  bin/speechmq listen",
+        "  bin/speechmq send samples/dialogue-16k-mono.wav",
         "",
         "Ctrl-C ends it all.",
     ]
 
 
+def test_shell_that_reads_the_file_has_the_url_until_the_stack_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / ".speechmq" / "env"
+    with environment_file(path, STACK):
+        assert path.stat().st_mode & 0o777 == 0o600
+        shell = ["sh", "-c", f'. "{path}"; printf "%s %s" "$AMQP_URL" "$SPEECHMQ_BROKER__URL"']
+        told = subprocess.run(shell, capture_output=True, text=True, check=True)
+    assert told.stdout == f"{STACK.amqp_url} {STACK.amqp_url}"
+    assert not path.exists()
+
+
 def test_directions_do_not_show_the_password_of_a_broker_that_was_given() -> None:
     lines = directions(replace(STACK, given=True), "speechmq")
     assert lines[1] == "broker      $SPEECHMQ_AMQP_URL"
-    assert lines[6] == '  speechmq listen --url "$SPEECHMQ_AMQP_URL"'
+    assert lines[6] == '  export AMQP_URL="$SPEECHMQ_AMQP_URL"'
     assert "p$w" not in "".join(lines)
 
 
