@@ -197,8 +197,8 @@ class Hook:
 
 
 async def test_microphone_page_shows_captions(namespace: Namespace, tmp_path: Path) -> None:
-    audio = encode(NUMBERS, sample_rate=RATE, encoding="pcm_s16le")
-    recording = write_wav(tmp_path / "speech.wav", audio).read_bytes()
+    audio = encode(NUMBERS, sample_rate=16_000, encoding="pcm_s16le")
+    recording = write_wav(tmp_path / "speech.wav", audio, rate=16_000).read_bytes()
     finals = ""
     async with (
         backend(namespace.url),
@@ -221,9 +221,8 @@ async def test_microphone_page_shows_captions(namespace: Namespace, tmp_path: Pa
 
 @pytest.mark.skipif(not Path(POSTGRES).exists(), reason="PostgreSQL is not installed")
 async def test_captions_go_into_postgres(namespace: Namespace, tmp_path: Path) -> None:
-    recording = write_wav(
-        tmp_path / "speech.wav", encode(NUMBERS, sample_rate=RATE, encoding="pcm_s16le")
-    )
+    audio = encode(NUMBERS, sample_rate=RATE, encoding="pcm_s16le")
+    recording = write_wav(tmp_path / "speech.wav", audio, rate=RATE)
     where = {"AMQP_URL": namespace.url}
     async with (
         postgres() as database,
