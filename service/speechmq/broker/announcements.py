@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from pamqp import commands as spec
@@ -34,7 +35,9 @@ async def announce(
 
     A consumer whose full queue refuses it has to do without; that is no reason to end anything.
     """
-    message = from_event(event, epoch=OWNERLESS_EPOCH, seq=time.time_ns(), headers=headers)
+    # Microseconds: a consumer that reads numbers as JavaScript does has 53 bits for them.
+    seq = time.time_ns() // 1000
+    message = from_event(event, epoch=OWNERLESS_EPOCH, seq=seq, headers=headers)
     await publish_event(channel, names, message)
 
 
@@ -58,6 +61,7 @@ def properties_of(channel: AmqpChannel, message: AmqpMessage) -> spec.Basic.Prop
         message_id=message.message_id,
         correlation_id=message.correlation_id,
         content_type=message.content_type,
+        timestamp=datetime.now(UTC),
         headers=dict(message.headers),
         user_id=channel.users.own,
         delivery_mode=2,
