@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from speechmq.broker.amqp.channel import Channel
+from speechmq.broker.amqp.channel import AmqpChannel
 from speechmq.broker.announcements import announce
 from speechmq_schemas import Names, StreamAccepted
 
@@ -25,7 +25,7 @@ class RecordingChannel:
 
 async def test_announcement_has_a_time_and_a_number_of_53_bits() -> None:
     channel = RecordingChannel()
-    await announce(cast("Channel", channel), Names(), StreamAccepted(stream_id="one"))
+    await announce(cast("AmqpChannel", channel), Names(), StreamAccepted(stream_id="one"))
     (properties,) = channel.published
     assert datetime.now(UTC) - properties.timestamp < timedelta(seconds=60)
     assert 0 < properties.headers["seq"] < 2**53
