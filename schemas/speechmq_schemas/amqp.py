@@ -65,6 +65,10 @@ COMMAND_HEADERS = frozenset({"seq", "channel", "traceparent", "tracestate"})
 """Headers of a command that mean anything. RabbitMQ obeys others (``CC``, ``BCC``), so these alone
 go with a command that is published again with other rights than its publisher's."""
 
+# Names for bytes that are what they are; some clients set one of these in every message.
+_PLAIN = frozenset({"", "identity", "binary", "7bit", "8bit", "utf-8", "utf8", "us-ascii"})
+_UTF16 = b"\xff\xfe", b"\xfe\xff"
+
 _NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -88,6 +92,7 @@ class AmqpMessage:
     reply_to: str | None = None
     user_id: str | None = None
     """Who published it, which RabbitMQ has checked where it is set."""
+    content_encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,7 @@ def _request_key(request: Request) -> str:
 def to_command(message: AmqpMessage) -> CommandMessage:
     """Reads a command; raises ``ContractError`` that says which field is wrong and why."""
     model = _named(COMMANDS, message.type)
+    require_plain(message.type, message.content_encoding)
     try:
         return _read_command(model, message)
     except ValidationError as error:
@@ -194,12 +200,31 @@ def _read_command(model: type[Command], message: AmqpMessage) -> CommandMessage:
         size = f"{len(message.body)} bytes, more than the {MAX_COMMAND_BODY} that are read"
         raise ContractError("too_large", f"the body of {message.type} has {size}")
     if model in (StartStream, CreateTemporaryKey):
-        return CommandMessage(_decode(model, message.body))
-    body = message.body or b"{}"
+        return CommandMessage(_decode(model, _json(message)))
+    body = _json(message) or b"{}"
     if model is GetStreamStatus:
         asked = {"stream_id": _asked_stream(message.routing_key)}
         return CommandMessage(_decode_with(model, asked, "in the routing key", body))
     return CommandMessage(_decode_with(model, {"seq": _seq(message)}, "a header", body))
+
+
+def require_plain(name: str, content_encoding: object) -> None:
+    """Raises ``ContractError`` for a body that is compressed, or in another character set."""
+    if content_encoding is None or str(content_encoding).strip().lower() in _PLAIN:
+        return
+    found = excerpt(repr(content_encoding), 60)
+    reason = f"{name} has the content_encoding {found}; send the body as it is, JSON in UTF-8"
+    raise ContractError("unsupported_encoding", reason)
+
+
+def _json(message: AmqpMessage) -> bytes:
+    """The body without the byte order mark that some writers put before UTF-8."""
+    body = message.body
+    if len(body) > 2 and (body.startswith(_UTF16) or b"\0" in body[:2]):
+        raise ContractError(
+            "unsupported_encoding", f"the body of {message.type} is UTF-16; send JSON in UTF-8"
+        )
+    return body.removeprefix(b"\xef\xbb\xbf")
 
 
 def _asked_stream(routing_key: str) -> str:

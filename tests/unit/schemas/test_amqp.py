@@ -513,3 +513,35 @@ def test_start_is_read_whole() -> None:
     assert isinstance(command, StartStream)
     assert command.labels == {"tenant": "acme", "queue": "support"}
     assert command.transcription_config.max_delay == 1.5
+
+
+# -- encodings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", [None, "", "identity", "binary", "utf-8", "UTF-8"])
+def test_body_with_a_byte_order_mark_is_read(encoding: str | None) -> None:
+    plain = AmqpMessage("stream.a", "EndStream", b"{}", {"seq": 3})
+    marked = replace(plain, body=b"\xef\xbb\xbf{}", content_encoding=encoding)
+    assert to_command(marked) == to_command(plain)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_by_name(encoding: str) -> None:
+    refused = read_refused(AmqpMessage("start", "StartStream", '{"stream_id"'.encode(encoding)))
+    assert (refused.code, refused.reason) == (
+        "unsupported_encoding",
+        "the body of StartStream is UTF-16; send JSON in UTF-8",
+    )
+
+
+@pytest.mark.parametrize("name", ["StartStream", "AudioChunk", "EndStream"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "utf-16", "base64"])
+def test_encoding_of_a_body_other_than_identity_is_refused_by_name(
+    name: str, encoding: str
+) -> None:
+    message = AmqpMessage("stream.a", name, b"{}", {"seq": 3}, content_encoding=encoding)
+    refused = read_refused(message)
+    assert (refused.code, refused.reason) == (
+        "unsupported_encoding",
+        f"{name} has the content_encoding {encoding!r}; send the body as it is, JSON in UTF-8",
+    )

@@ -225,4 +225,5 @@ def read_message(message: IncomingMessage) -> AmqpMessage:
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         user_id=message.user_id,
+        content_encoding=message.content_encoding,
     )

@@ -235,6 +235,7 @@ def _properties(message: AmqpMessage) -> spec.Basic.Properties:
     return spec.Basic.Properties(
         message_type=message.type,
         content_type=message.content_type,
+        content_encoding=message.content_encoding,
         correlation_id=message.correlation_id,
         headers=writable(command_headers(message.headers)),
         delivery_mode=2,

@@ -260,6 +260,7 @@ def read_message(delivered: DeliveredMessage) -> AmqpMessage:
         body=delivered.body,
         headers=dict(properties.headers or {}),
         content_type=properties.content_type or "",
+        content_encoding=properties.content_encoding,
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
     )

@@ -16,7 +16,7 @@ from speechmq_schemas import (
     GetSpeakers,
     UpdateConfig,
 )
-from speechmq_schemas.amqp import to_command
+from speechmq_schemas.amqp import require_plain, to_command
 
 from ...core.values.commands import (
     ChangeConfig,
@@ -44,6 +44,11 @@ def read_delivery(message: DeliveredMessage) -> Delivered:
     tag = message.delivery_tag or 0
     if properties.message_type == "AudioChunk":
         headers = properties.headers or {}
+        if properties.content_encoding is not None:
+            try:
+                require_plain("AudioChunk", properties.content_encoding)
+            except ContractError as error:
+                return GarbageDelivered(tag, error.code, error.reason, len(message.body))
         seq, channel = headers.get("seq"), headers.get("channel")
         if type(seq) is int and 0 < seq <= LARGEST_SEQ and type(channel) in _CHANNEL_TYPES:
             audio, excess = (
@@ -68,6 +73,7 @@ def _read_command(message: DeliveredMessage, tag: int) -> Delivered:
         properties.message_type or "",
         message.body,
         dict(properties.headers or {}),
+        content_encoding=properties.content_encoding,
     )
     try:
         command = to_command(amqp).command

@@ -222,3 +222,15 @@ def test_hot_path_says_the_same_as_the_contract(
     else:
         expected = input_of(command, body)
     assert read_delivery(delivered(message_type, found, body)) == expected
+
+
+@pytest.mark.parametrize(("encoding", "is_read"), [("identity", True), ("gzip", False)])
+def test_chunk_in_another_encoding_is_refused_by_name(encoding: str, is_read: bool) -> None:
+    chunk = delivered("AudioChunk", {"seq": 3}, b"xy")
+    chunk.header.properties.content_encoding = encoding
+    reason = "AudioChunk has the content_encoding 'gzip'; send the body as it is, JSON in UTF-8"
+    assert read_delivery(chunk) == (
+        ChunkDelivered(7, 3, b"xy")
+        if is_read
+        else GarbageDelivered(7, "unsupported_encoding", reason, 2)
+    )
