@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -197,8 +198,9 @@ def _demux(pipe: _Pipe, container_format: str) -> None:
             raise UndecodableAudio("there is no audio in it")
         stream = container.streams.audio[0]
         pipe.put(_track(stream))
+        scale = (stream.codec_context.sample_rate or 0) * (stream.time_base or Fraction(0))
         for packet in _packets(container, stream):
-            pipe.put(_demuxed(packet, stream), packet.size)
+            pipe.put(_demuxed(packet, scale.numerator, scale.denominator), packet.size)
 
 
 def _packets(
@@ -228,20 +230,19 @@ def _track(stream: AudioStream) -> Track:
     return Track(name, rate, channels, bytes(context.extradata or b""))
 
 
-def _demuxed(packet: AvPacket[AudioStream], stream: AudioStream) -> Demuxed:
-    rate = stream.codec_context.sample_rate or 0
-    base = packet.time_base
-    scale = rate * base if base else 0
+def _demuxed(packet: AvPacket[AudioStream], numerator: int, denominator: int) -> Demuxed:
+    """Times are multiplied by ``numerator / denominator``, which makes samples of them."""
     skip = 0
     for data in packet.iter_sidedata():
         if data.data_type == "skip_samples":
             skip = int.from_bytes(bytes(data)[:4], "little")
+    half = denominator // 2
     return Demuxed(
         -1 if packet.pos is None else packet.pos,
         bytes(packet),
         packet.dts or 0,
-        None if packet.dts is None else round(packet.dts * scale),
-        round((packet.duration or 0) * scale),
+        None if packet.dts is None else (packet.dts * numerator + half) // denominator,
+        ((packet.duration or 0) * numerator + half) // denominator,
         skip,
     )
 

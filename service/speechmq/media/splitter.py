@@ -31,6 +31,9 @@ _BEGINNING = re.compile(
 _SYNC = re.compile(rb"\xff[\xe2-\xff]")
 # Zeros alone are silence, which must not be held back.
 _MAY_BEGIN = re.compile(rb"[RBf#O\x1a]|\0\0\0.f", re.DOTALL)
+# What each beginning holds: found far faster than by the pattern, and mostly not there.
+# Of four bytes each, which CPython finds ten times as fast as five or six.
+_MARKS = (b"WAVE", b"fLaC", b"#!AM", b"ftyp", _EBML, b"OggS", b"ID3\2", b"ID3\3", b"ID3\4")
 _OGG_PAGE = re.compile(rb"OggS\0([\x00-\x07])")
 # The first pages of an Ogg file, one for each of its tracks, are short.
 _REMEMBERED = 300
@@ -50,7 +53,8 @@ class Splitter:
     def feed(self, encoded: bytes) -> Iterator[tuple[bytes, bool]]:
         """The bytes in pieces; whether another file begins with the piece."""
         seen, at, begins = self._held + encoded, 0, False
-        for found in _BEGINNING.finditer(seen):
+        may_begin = any(mark in seen for mark in _MARKS)
+        for found in _BEGINNING.finditer(seen) if may_begin else ():
             start = found.start()
             if found[0] == _OGG_FIRST and self._follows_first_page(seen[:start]):
                 continue  # another track of the same file
