@@ -108,6 +108,14 @@ def test_secrets_come_from_existing_secrets_alone(rendered: Chart) -> None:
         assert not any("amqp" in word for word in container(pod)["args"])
 
 
+def test_each_host_of_a_cluster_is_an_address(rendered: Chart) -> None:
+    variables = environment(rendered.of("cluster").worker)
+    assert variables["SPEECHMQ_BROKER__URL"] == ",".join(
+        f"amqps://$(BROKER_USERNAME):$(BROKER_PASSWORD)@rabbitmq-{number}.rabbitmq:5671/speechmq"
+        for number in range(3)
+    )
+
+
 def test_authorities_of_ones_own_are_trusted(rendered: Chart) -> None:
     pod = rendered.of("production").worker
     variables = environment(pod)

@@ -28,6 +28,7 @@ from speechmq.commandline.screen import print_plain
 from speechmq.commandline.status import EXIT_CODES as STATUS_EXIT_CODES
 from speechmq.commandline.status import status
 from speechmq.commandline.streams import EXIT_CODES, SEND_EXIT_CODES, captions, listen, send
+from speechmq.commandline.topology import app as topology
 from speechmq.dev.demo import find_sample, run_demo, run_stack
 from speechmq.errors import RequestError
 from speechmq_schemas import Names
@@ -164,6 +165,7 @@ def _show_url(url: str) -> None:
 
 
 app.add_typer(dead_letters, name="dead", short_help="Look at what was refused.")
+app.add_typer(topology, name="topology", short_help="Make, check or print the topology.")
 
 
 @app.command(

@@ -13,7 +13,7 @@ from aiormq.abc import AbstractChannel
 from tests.support.broker import Namespace
 from tests.support.tcp_proxy import TcpProxy, proxying, through
 
-from speechmq.broker.amqp.plane import open_plane
+from speechmq.broker.amqp.plane import broker_urls, open_plane
 from speechmq.broker.control.admission import Admission
 from speechmq.broker.control.control import ControlPlane
 from speechmq.broker.control.early import EarlyAudio
@@ -42,7 +42,9 @@ def control_plane(url: str) -> tuple[ControlPlane, StuckAdmission]:
     admission, unused = StuckAdmission(), object.__new__(EarlyAudio)
     nothing: Any = None
     settings = Settings(broker=BrokerSettings.model_validate({"url": url, "heartbeat": 1}))
-    return ControlPlane(settings, admission, unused, nothing, nothing, side=nothing), admission
+    [address] = broker_urls(settings.broker)
+    plane = ControlPlane(settings, admission, unused, nothing, nothing, side=nothing, url=address)
+    return plane, admission
 
 
 @asynccontextmanager

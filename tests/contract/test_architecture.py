@@ -17,7 +17,7 @@ DIAGRAMS = re.findall(r"```mermaid\n(.*?)```", PAGE, re.DOTALL)
 OWN_PART = PAGE.partition("\n## What is touched of libraries")[0]
 PROSE = re.sub(r"```.*?```", "", OWN_PART, flags=re.DOTALL)
 # Words in backticks that name no code of the service: files, and sub-commands.
-PLAIN = {"speechmq", "send", "listen", "captions", "dead", "status", "doctor"}
+PLAIN = {"speechmq", "send", "listen", "captions", "dead", "status", "doctor", "topology"}
 
 
 def module_of(path: Path) -> str:

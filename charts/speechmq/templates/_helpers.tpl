@@ -125,7 +125,11 @@ ws://{{ include "speechmq.fullname" . }}-emulator:9000/v2
       name: {{ $broker.credentials.secretName }}
       key: {{ $broker.credentials.passwordKey }}
 - name: SPEECHMQ_BROKER__URL
-  value: {{ printf "%s://$(BROKER_USERNAME):$(BROKER_PASSWORD)@%s:%s/%s%s" (ternary "amqps" "amqp" $broker.tls) $broker.host (include "speechmq.brokerPort" .) ($broker.vhost | urlquery) (ternary "?cafile=/etc/speechmq/broker-ca/ca.crt" "" (and $broker.tls (ne $broker.ca.secretName ""))) | quote }}
+  {{- $urls := list }}
+  {{- range splitList "," $broker.host }}
+  {{- $urls = append $urls (printf "%s://$(BROKER_USERNAME):$(BROKER_PASSWORD)@%s:%s/%s%s" (ternary "amqps" "amqp" $broker.tls) (trim .) (include "speechmq.brokerPort" $) ($broker.vhost | urlquery) (ternary "?cafile=/etc/speechmq/broker-ca/ca.crt" "" (and $broker.tls (ne $broker.ca.secretName "")))) }}
+  {{- end }}
+  value: {{ join "," $urls | quote }}
 {{- end }}
 - name: SPEECHMQ_BROKER__NAMESPACE
   value: {{ $broker.namespace | quote }}

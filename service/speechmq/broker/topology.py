@@ -196,16 +196,20 @@ def _digest(start: bytes) -> int:
 async def declare(channel: AbstractChannel, topology: Topology) -> None:
     """Safe to repeat, by any number of workers at once."""
     for exchange in topology.exchanges:
-        await channel.exchange_declare(
-            exchange.name,
-            exchange_type=exchange.kind,
-            durable=True,
-            arguments=dict(exchange.arguments),
-        )
+        await declare_exchange(channel, exchange)
     for queue in topology.queues:
         await declare_queue(channel, queue)
     for binding in topology.bindings:
         await bind(channel, binding)
+
+
+async def declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+    await channel.exchange_declare(
+        exchange.name,
+        exchange_type=exchange.kind,
+        durable=True,
+        arguments=dict(exchange.arguments),
+    )
 
 
 async def declare_queue(channel: AbstractChannel, queue: Queue) -> None:

@@ -20,7 +20,12 @@ T = TypeVar("T")
 DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
 DEFAULT_NAMESPACE = "speechmq"
 
-Url = Annotated[str, typer.Option(envvar="SPEECHMQ_BROKER__URL", help="RabbitMQ's AMQP URL.")]
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="SPEECHMQ_BROKER__URL", help="RabbitMQ's AMQP URL; several with commas between."
+    ),
+]
 Namespace = Annotated[
     str,
     typer.Option(envvar="SPEECHMQ_BROKER__NAMESPACE", help="What names of exchanges begin with."),

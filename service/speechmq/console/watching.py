@@ -9,6 +9,7 @@ from speechmq.backoff import backoff
 from speechmq.commandline.connection import address, connected
 from speechmq.commandline.subscription import subscribe
 from speechmq.errors import BrokerError, ExchangeMissing
+from speechmq.settings import split_urls
 from speechmq_schemas import Names
 
 from .hub import Hub
@@ -24,7 +25,7 @@ async def watch(url: str, names: Names, hub: Hub, tell: Callable[[str], None]) -
     """
     clock, lost_at, told = asyncio.get_running_loop().time, None, ""
     delays = backoff(FIRST_DELAY, LONGEST_DELAY)
-    where = address(url)
+    where = " or ".join(map(address, split_urls(url)))
     while True:
         try:
             async with connected(url, "speechmq console") as connection:

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from ..errors import SettingsError
-from .address import MAY_HOLD_SECRET, secrets_of
+from .address import MAY_HOLD_SECRET, secrets_of, split_urls
 from .broker import BrokerSettings
 from .health import HealthSettings
 from .limits import LimitsSettings
@@ -36,6 +36,7 @@ __all__ = [
     "TelemetrySettings",
     "UpstreamSettings",
     "WorkerSettings",
+    "split_urls",
 ]
 
 
@@ -83,7 +84,8 @@ def _secrets_in(value: object, *, may_hold: bool = False) -> Iterator[str]:
     match value:
         case SecretStr():
             yield value.get_secret_value()
-            yield from secrets_of(value.get_secret_value())
+            for url in split_urls(value.get_secret_value()):
+                yield from secrets_of(url)
         case str() if may_hold:
             yield from secrets_of(value)
         case BaseModel():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,6 +11,11 @@ from pydantic import PlainSerializer
 from yarl import URL
 
 from ..speechmatics.regions import shown
+
+
+def split_urls(listed: str) -> tuple[str, ...]:
+    """A comma in a password does not end an address: only one before the next address does."""
+    return tuple(one.strip() for one in re.split(r",\s*(?=amqps?://)", listed))
 
 
 def secrets_of(url: str) -> Iterator[str]:

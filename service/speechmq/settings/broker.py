@@ -6,15 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from .address import require_escaped
+from .address import require_escaped, split_urls
 from .section import Seconds, Section
+
+SCHEMES = ("amqp://", "amqps://")
 
 
 class BrokerSettings(Section):
     """RabbitMQ. The URL holds a password, so it is a secret as a whole."""
 
     url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
-    """RabbitMQ 3.10 or newer, `amqp://` or `amqps://`; holds the password"""
+    """RabbitMQ 3.10 or newer, `amqp://` or `amqps://`; holds the password. A cluster's addresses \
+stand with commas between and are tried in turn"""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "speechmq"
     """Prefix of every exchange and queue"""
     queue_type: Literal["quorum", "classic"] = "quorum"
@@ -25,7 +28,7 @@ the URL's alone; what others write is no claim and no state"""
     heartbeat: Annotated[int, Field(ge=1, le=60)] = 5
     """A worker that misses two is taken for dead"""
     connect_timeout: Seconds = 15.0
-    """Longest wait for a connection"""
+    """Longest wait for a connection, over all addresses"""
     answer_timeout: Seconds = 60.0
     """Longest wait for a confirm, or for anything else that is asked of RabbitMQ"""
     stream_max_bytes: Annotated[int, Field(ge=1_000_000)] = 256 * 1024 * 1024
@@ -42,7 +45,13 @@ the URL's alone; what others write is no claim and no state"""
     @field_validator("url")
     @classmethod
     def _is_amqp(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("amqp://", "amqps://")):
+        if not all(one.startswith(SCHEMES) for one in split_urls(url.get_secret_value())):
             raise ValueError("must begin with amqp:// or amqps://")
-        require_escaped(url.get_secret_value())
+        for one in split_urls(url.get_secret_value()):
+            require_escaped(one)
         return url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses that ``url`` lists, in their order. Each holds a password."""
+        return split_urls(self.url.get_secret_value())

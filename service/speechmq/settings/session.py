@@ -25,8 +25,9 @@ class SessionSettings(Section):
     """Run-up that a resumed session hears again"""
     gap_timeout: Seconds = 2.0
     """Wait for a missing message, before silence takes its place"""
-    early_wait: Seconds = 45.0
-    """Wait of audio and its stream's start for each other: three dead workers, 3 heartbeats each"""
+    early_wait: Seconds = 90.0
+    """Wait of audio and its stream's start for each other: longer than the 75 s in which RabbitMQ \
+may take a silent node for alive"""
     max_missing: Count = 100_000
     """A message whose `seq` lies further ahead is refused"""
     max_chunk: Annotated[float, Field(gt=0, le=60)] = 5.0

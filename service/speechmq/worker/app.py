@@ -285,7 +285,9 @@ class Worker:
         admission = Admission(plane, self._settings, upstream.access, seats, self._monitor.observer)
         unowned = UnownedStatus(plane, answers, names)
         keys = KeyRequests(answers, names, Grants(self._settings.limits), upstream.temporary_key)
-        return ControlPlane(self._settings, admission, early, unowned, keys, side=side)
+        return ControlPlane(
+            self._settings, admission, early, unowned, keys, side=side, url=plane.url
+        )
 
     async def _drain_when_stopping(self, manager: Manager) -> None:
         await self._stopping.wait()

@@ -132,6 +132,11 @@ class DataPlane:
             return None
 
     @property
+    def url(self) -> URL:
+        """The address that let this worker in. It holds the password."""
+        return self._connection.url
+
+    @property
     def is_lost(self) -> bool:
         return self._connection.is_closed
 
@@ -213,29 +218,45 @@ async def disconnect(
             await connection.close()
 
 
-def broker_url(settings: BrokerSettings) -> URL:
-    """With everything that a connection of ours has to agree upon. Holds the password."""
-    return URL(settings.url.get_secret_value()).update_query(heartbeat=settings.heartbeat)
+def broker_urls(settings: BrokerSettings) -> list[URL]:
+    """With everything that a connection of ours has to agree upon. They hold the password."""
+    return [URL(one).update_query(heartbeat=settings.heartbeat) for one in settings.urls]
 
 
 @asynccontextmanager
 async def open_plane(settings: BrokerSettings) -> AsyncIterator[DataPlane]:
     """Raises ``BrokerError`` when there is no broker to talk to."""
-    url = broker_url(settings)
-    try:
-        async with asyncio.timeout(settings.connect_timeout):
-            connection = PlainConnection(
-                url,
-                patience=settings.answer_timeout,
-                users=WorkerUsers.of(url, settings.worker_users),
-            )
-            await connection.connect()
-    except (AMQPError, OSError, TimeoutError) as error:
-        raise BrokerError(
-            f"no connection to RabbitMQ at {shown(str(url))}: {error or 'it did not answer'}; "
-            "check SPEECHMQ_BROKER__URL and that the broker runs"
-        ) from error
+    connection = await _connect(settings)
     try:
         yield DataPlane(connection)
     finally:
         await disconnect(connection)
+
+
+async def _connect(settings: BrokerSettings) -> PlainConnection:
+    """To the first address that completes a handshake within its share of the time.
+
+    Raises ``BrokerError``, which says of each address why not.
+    """
+    urls = broker_urls(settings)
+    refusals: list[Exception] = []
+    for url in urls:
+        connection = PlainConnection(
+            url,
+            patience=settings.answer_timeout,
+            users=WorkerUsers.of(url, settings.worker_users),
+        )
+        try:
+            async with asyncio.timeout(settings.connect_timeout / len(urls)):
+                await connection.connect()
+        except (AMQPError, OSError, TimeoutError) as error:
+            refusals.append(error)
+        else:
+            return connection
+    reasons = [
+        f"no connection to RabbitMQ at {shown(str(url))}: {str(error) or 'it did not answer'}"
+        for url, error in zip(urls, refusals, strict=True)
+    ]
+    raise BrokerError(
+        f"{'; '.join(reasons)}; check SPEECHMQ_BROKER__URL and that the broker runs"
+    ) from refusals[-1]

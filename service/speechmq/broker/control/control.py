@@ -17,6 +17,7 @@ from aiormq.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
+from yarl import URL
 
 from speechmq_schemas import AmqpMessage, Names
 from speechmq_schemas.dead_letters import DROPPED
@@ -24,8 +25,8 @@ from speechmq_schemas.dead_letters import DROPPED
 from ...errors import BrokerError, BrokerLost
 from ...settings import Settings
 from ...telemetry.logs import describe, get_logger
-from ..amqp.error_map import translated
-from ..amqp.plane import broker_url, disconnect, fail_when_closed
+from ..amqp.error_map import answered, translated
+from ..amqp.plane import disconnect, fail_when_closed
 from ..amqp.side_channel import SideChannel
 from ..dead_letters import RejectedMessage, dead_letter
 from .admission import Admission
@@ -49,7 +50,10 @@ async def _as_it_came(message: StreamMessage[IncomingMessage]) -> IncomingMessag
 
 class ControlPlane:
     """Delivers starts to ``admission``, early audio to ``early``, requests to ``keys``, and to
-    ``unowned`` what is asked about streams that no worker has."""
+    ``unowned`` what is asked about streams that no worker has.
+
+    ``url`` is the address that let the data plane in.
+    """
 
     def __init__(
         self,
@@ -60,7 +64,9 @@ class ControlPlane:
         keys: KeyRequests,
         *,
         side: SideChannel,
+        url: URL,
     ) -> None:
+        self._connect_timeout = settings.broker.connect_timeout
         self._side = side
         self._admission = admission
         self._early = early
@@ -71,7 +77,7 @@ class ControlPlane:
         # the delivery's task; resolving parameters would hop through a thread and lose the order.
         self._broker = RabbitBroker(
             # A frozen worker must not keep starts and early audio for longer than its streams.
-            str(broker_url(settings.broker)),
+            str(url),
             apply_types=False,
             decoder=_as_it_came,
             ack_policy=AckPolicy.MANUAL,
@@ -104,8 +110,9 @@ class ControlPlane:
     async def start(self) -> None:
         """Raises ``BrokerError`` when there is no broker to talk to."""
         try:
-            self._connection = await self._broker.connect()
-            await self._broker.start()
+            async with answered(self._connect_timeout):
+                self._connection = await self._broker.connect()
+                await self._broker.start()
         except (AMQPError, OSError) as error:
             raise BrokerError(f"the control plane cannot reach RabbitMQ: {error}") from error
 

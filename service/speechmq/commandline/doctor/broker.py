@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiormq
@@ -35,25 +36,16 @@ async def broker_findings(
     settings: BrokerSettings, management_url: str | None
 ) -> AsyncIterator[Finding]:
     """What follows from a failure is not examined."""
-    url = settings.url.get_secret_value()
-    try:
-        address(url)
-    except RequestError as error:
-        yield failed("broker URL", str(error), f"mend {SETTING}")
-        return
-    parts = urlsplit(url)
-    port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
-    seconds = settings.connect_timeout
-    async for finding in network_findings("broker", str(parts.hostname), port, SETTING, seconds):
+    way_in = WayIn()
+    for url in settings.urls:
+        for finding in await way_in.try_address(url, settings.connect_timeout / len(settings.urls)):
+            yield finding
+    for finding in way_in.shut:
         yield finding
-        if finding.verdict is Verdict.FAILED:
-            return
-    connection = await _connect(url, seconds)
-    if isinstance(connection, Finding):
-        yield connection
+    connection = way_in.connection
+    if connection is None:
         return
     try:
-        yield ok("broker login", f"{address(url)} lets us in")
         version = _version(connection)
         yield version_finding(version)
         async for finding in permission_findings(connection, settings):
@@ -62,6 +54,51 @@ async def broker_findings(
         await disconnect(connection)
     async for finding in broker_http_findings(settings, numbers(version), management_url):
         yield finding
+
+
+class WayIn:
+    """Tries every address. ``connection`` is of the first that lets us in."""
+
+    def __init__(self) -> None:
+        self.connection: AbstractConnection | None = None
+        self._failures: list[Finding] = []
+
+    @property
+    def shut(self) -> list[Finding]:
+        """What fails at an address is a warning where another lets us in."""
+        if self.connection is None:
+            return self._failures
+        return [replace(one, verdict=Verdict.WARNING) for one in self._failures]
+
+    async def try_address(self, url: str, seconds: float) -> list[Finding]:
+        """What is well. A failure is kept, to be judged when all addresses were tried."""
+        found = [finding async for finding in self._examine(url, seconds)]
+        self._failures += [one for one in found if one.verdict is Verdict.FAILED]
+        return [one for one in found if one.verdict is not Verdict.FAILED]
+
+    async def _examine(self, url: str, seconds: float) -> AsyncIterator[Finding]:
+        """What follows from a failure is not examined."""
+        try:
+            where = address(url)
+        except RequestError as error:
+            yield failed("broker URL", str(error), f"mend {SETTING}")
+            return
+        parts = urlsplit(url)
+        port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
+        host = str(parts.hostname)
+        async for finding in network_findings("broker", host, port, SETTING, seconds):
+            yield finding
+            if finding.verdict is Verdict.FAILED:
+                return
+        connection = await _connect(url, seconds)
+        if isinstance(connection, Finding):
+            yield connection
+            return
+        if self.connection is None:
+            self.connection = connection
+        else:
+            await disconnect(connection)
+        yield ok("broker login", f"{where} lets us in")
 
 
 async def _connect(url: str, seconds: float) -> AbstractConnection | Finding:

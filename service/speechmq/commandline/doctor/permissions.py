@@ -149,7 +149,7 @@ async def _refusal(connection: AbstractConnection, probe: Probe) -> str | None:
 
 
 def _cure(settings: BrokerSettings) -> str:
-    parts = urlsplit(settings.url.get_secret_value())
+    parts = urlsplit(settings.urls[0])
     vhost, user = unquote(parts.path[1:]) or "/", unquote(parts.username or "guest")
     own = rf"^{settings.namespace}\."
     command = f"rabbitmqctl set_permissions -p '{vhost}' '{user}'"

@@ -44,7 +44,7 @@ class Answer:
 async def broker_http_findings(
     settings: BrokerSettings, version: tuple[int, ...], management_url: str | None
 ) -> AsyncIterator[Finding]:
-    base = management_url or usual_url(settings.url.get_secret_value())
+    base = management_url or usual_url(settings.urls[0])
     answer = None if base is None else await asyncio.to_thread(_ask, settings, base)
     yield timeout_finding(version, None if answer is None else answer.queue)
     if answer is None:
@@ -83,7 +83,7 @@ def timeout_finding(version: tuple[int, ...], queue: Mapping[str, Any] | None) -
 
 def _ask(settings: BrokerSettings, base: str) -> Answer | None:
     """Blocks. Nothing when there is no HTTP API, or it does not know us."""
-    parts = urlsplit(settings.url.get_secret_value())
+    parts = urlsplit(settings.urls[0])
     vhost = quote(unquote(parts.path[1:]) or "/", safe="")
     claims = quote(Names(settings.namespace).claims, safe="")
     user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")

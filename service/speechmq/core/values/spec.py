@@ -155,7 +155,7 @@ class Limits:
     prefetch: int = 1000
     resume_context: float = 0.5
     gap_timeout: float = 2.0
-    early_wait: float = 45.0
+    early_wait: float = 90.0
     max_missing: int = 100_000
     max_chunk: float = 5.0
     max_chunk_bytes: int = 1024 * 1024

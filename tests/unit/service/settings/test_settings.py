@@ -59,6 +59,16 @@ def test_secrets_show_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.redacted()["upstream"]["api_key"] == "**********"
 
 
+def test_several_addresses_of_the_broker_are_one_secret_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urls = ("amqp://me:hush,one@a/", "amqps://me:hush-two@b:5671/")
+    monkeypatch.setenv("SPEECHMQ_BROKER__URL", ", ".join(urls))
+    settings = Settings.load()
+    assert settings.broker.urls == urls
+    assert {"hush,one", "hush-two"} <= settings.secrets()
+
+
 def test_page_of_settings_is_up_to_date() -> None:
     assert Path(PAGE).read_text() == page()
     assert "| |\n" not in page(), "a setting has no description"

@@ -6,6 +6,7 @@ from typing import Any
 
 from yarl import URL
 
+from speechmq.broker.amqp.plane import broker_urls
 from speechmq.broker.control.admission import Admission
 from speechmq.broker.control.control import ControlPlane
 from speechmq.broker.control.early import EarlyAudio
@@ -20,5 +21,6 @@ def test_starts_and_early_audio_of_a_frozen_worker_are_free_as_soon_as_its_strea
         Admission(unused, settings, unused, unused),
         EarlyAudio.__new__(EarlyAudio),
     )
-    plane = ControlPlane(settings, admission, early, unused, unused, side=unused)
+    [url] = broker_urls(settings.broker)
+    plane = ControlPlane(settings, admission, early, unused, unused, side=unused, url=url)
     assert URL(plane._broker._connection_kwargs["url"]).query["heartbeat"] == "7"
