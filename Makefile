@@ -10,7 +10,7 @@ ASYNCAPI ?=
 BROKER_TESTS ?= tests/broker tests/e2e tests/abuse
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(ASYNCAPI),--asyncapi=$(ASYNCAPI))
 
-.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 test-newest coverage chaos conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test dist audit sbom lint format sample clean
+.PHONY: help setup demo test test-rabbitmq3 test-rabbitmq4 test-newest coverage chaos fuzz conformance bench bench-full bench-core bench-emulator bench-broker bench-telemetry bench-client alerts compose-test helm-test dist audit sbom lint format sample clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-newest: setup ## the wheels with the newest libraries that their bounds all
 coverage: setup ## every branch of the session core, by its own tests
 	@$(BIN)/pytest tests/unit/service/core -n $(WORKERS) --dist worksteal -q \
 	  --cov=speechmq.core --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+
+fuzz: setup ## every queue of the system fuzzed by a publisher for a minute (SPEECHMQ_FUZZ_SECONDS=600)
+	@scripts/without-secrets $(BIN)/pytest tests/abuse/test_fuzz.py
 
 conformance: setup ## check what the emulator says against the API's description: ASYNCAPI=path
 	@scripts/without-secrets $(PYTEST) tests/protocol/emulator
