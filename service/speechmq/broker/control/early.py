@@ -149,7 +149,8 @@ class EarlyAudio:
     async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
         """At the end of the queue, so that others get their turn; or among the dead letters."""
         since = self._since(message)
-        if self._clock() * 1000 - since >= self._wait * 1000:
+        # In whole milliseconds, as the header has it: else a message may go round once too often.
+        if round(self._clock() * 1000) - since >= self._wait * 1000:
             # It may have waited behind others only, or with a worker that was dead.
             queue = self._names.stream(stream_id)
             if await self._try(message, queue):

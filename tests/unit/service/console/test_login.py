@@ -21,8 +21,9 @@ def client(access: Access, **headers: str) -> httpx.AsyncClient:
     app = application(
         Hub(Board(Limits()), lambda: 0.0, lambda: "x"), ["console.example", "localhost"], access
     )
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://console.example", headers=headers
+        transport=httpx.ASGITransport(app), base_url="http://console.example", headers=sent
     )
 
 
