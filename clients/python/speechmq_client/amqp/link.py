@@ -34,9 +34,6 @@ MOMENT = 0.01
 # The loop itself keeps no task alive.
 _CLOSINGS: set[asyncio.Future[None]] = set()
 
-# What goes wrong is raised or logged here, with what to do; the libraries would log it again.
-_LIBRARIES = ("aio_pika", "aiormq")
-
 
 @dataclass(eq=False, slots=True)
 class Connected:
@@ -131,8 +128,6 @@ class Link:
         self._name = name
         self._current: Connected | None = None
         self._changed = asyncio.Event()
-        for library in _LIBRARIES:
-            logging.getLogger(library).setLevel(logging.CRITICAL)
 
     def __str__(self) -> str:
         return str(self._addresses)
