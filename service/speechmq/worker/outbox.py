@@ -1,7 +1,7 @@
 """What a stream has yet to give the broker: in order, and in bounds. Pure.
 
-A partial that waits is superseded by the next one like it, so the newest is kept alone. Everything
-else waits for its turn. Bytes are those of the events' bodies.
+Where more waits than there is room for, a waiting partial is superseded by the next one like it.
+Everything else waits for its turn. Bytes are those of the events' bodies.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Entry:
 @dataclass(slots=True)
 class Outbox:
     backlog: Backlog
+    room: int = MAX_UNCONFIRMED
+    """Bytes that may wait before partials supersede each other: until then none is left out."""
     held: int = 0
     unconfirmed: int = 0
     """Bytes that were published since the last confirm that was waited for."""
@@ -56,21 +58,23 @@ class Outbox:
     _current: Entry | None = None
 
     def put(self, entry: Entry) -> None:
-        if isinstance(entry.work, Publish):
+        if isinstance(entry.work, Publish) and self.held + len(entry.body) > self.room:
             self._supersede(entry.work.event)
         self._entries.append(entry)
         self._hold(len(entry.body))
 
     def _supersede(self, event: Event) -> None:
-        """Takes out the one waiting partial that ``event`` makes up for."""
+        """Takes out the waiting partials that ``event`` makes up for."""
         kind = _kind(event)
         if kind is None:
             return
-        for place, entry in enumerate(self._entries):
+        kept: deque[Entry] = deque()
+        for entry in self._entries:
             if isinstance(entry.work, Publish) and _kind(entry.work.event) == kind:
                 self._hold(-len(entry.body))
-                del self._entries[place]
-                return
+            else:
+                kept.append(entry)
+        self._entries = kept
 
     def take(self) -> Entry:
         """The oldest, which is held until ``done``. Raises ``IndexError`` if there is none."""

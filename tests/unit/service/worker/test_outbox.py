@@ -15,7 +15,7 @@ from speechmq.worker.outbox import MAX_WAITING, Backlog, Entry, Outbox
 
 
 def outbox(limit: int = 1000, stream_limit: int = 100, share: int = 10) -> Outbox:
-    return Outbox(Backlog(limit, stream_limit, share))
+    return Outbox(room=0, backlog=Backlog(limit, stream_limit, share))
 
 
 def entry(event: Event, seq: int, size: int = 10) -> Entry:
@@ -108,3 +108,12 @@ def test_what_a_stream_leaves_is_no_longer_counted() -> None:
     assert (waiting.held, waiting.backlog.held, waiting.is_empty) == (0, 0, True)
     with pytest.raises(IndexError):
         waiting.take()
+
+
+def test_partials_are_all_kept_while_there_is_room() -> None:
+    waiting = Outbox(Backlog(1000, 100, 50), room=20)
+    waiting.put(entry(partial(), 1))
+    waiting.put(entry(partial(), 2))
+    whole = waiting.held
+    waiting.put(entry(partial(), 3))
+    assert (whole, taken(waiting)) == (20, [3])
