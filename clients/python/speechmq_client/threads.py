@@ -155,15 +155,15 @@ class StreamHandle:
         self._loop.call(self._stream.__aexit__(kind, error, traceback))
 
 
-class Publisher:
-    """``speechmq_client.Publisher`` for threads, with the same settings. A context manager."""
+class _Held(Generic[Resource]):
+    """A context manager for threads: an asynchronous one, held open by a loop of its own."""
 
-    def __init__(self, urls: str | Sequence[str], **settings: Any) -> None:
-        self._loop = LoopThread(lambda: publisher.Publisher(urls, **settings))
-        self._publisher: publisher.Publisher
+    def __init__(self, make: Callable[[], AbstractAsyncContextManager[Resource]]) -> None:
+        self._loop = LoopThread(make)
+        self._held: Resource
 
     def __enter__(self) -> Self:
-        self._publisher = self._loop.open()
+        self._held = self._loop.open()
         return self
 
     def __exit__(
@@ -174,20 +174,27 @@ class Publisher:
     ) -> None:
         self._loop.close()
 
+
+class Publisher(_Held[publisher.Publisher]):
+    """``speechmq_client.Publisher`` for threads, with the same settings. A context manager."""
+
+    def __init__(self, urls: str | Sequence[str], **settings: Any) -> None:
+        super().__init__(lambda: publisher.Publisher(urls, **settings))
+
     def start(self, start: StartStream, *, wait: bool = True) -> StreamHandle:
-        return self._handle(self._publisher.start(start, wait=wait))
+        return self._handle(self._held.start(start, wait=wait))
 
     def start_raw(self, stream_id: str | None = None, **options: Any) -> StreamHandle:
-        return self._handle(self._publisher.start_raw(stream_id, **options))
+        return self._handle(self._held.start_raw(stream_id, **options))
 
     def start_file(self, stream_id: str | None = None, **options: Any) -> StreamHandle:
-        return self._handle(self._publisher.start_file(stream_id, **options))
+        return self._handle(self._held.start_file(stream_id, **options))
 
     def status(self, stream_id: str, *, within: float = 10.0) -> StreamStatus:
-        return self._loop.call(self._publisher.status(stream_id, within=within))
+        return self._loop.call(self._held.status(stream_id, within=within))
 
     def temporary_key(self, ttl: int, **options: Any) -> TemporaryKey:
-        return self._loop.call(self._publisher.temporary_key(ttl, **options))
+        return self._loop.call(self._held.temporary_key(ttl, **options))
 
     def _handle(self, starting: Coroutine[Any, Any, AsyncStreamHandle]) -> StreamHandle:
         return StreamHandle(self._loop.call(starting), self._loop)
@@ -225,32 +232,19 @@ class Delivery:
         self._loop.call(self._delivery.give_back())
 
 
-class Subscriber:
+class Subscriber(_Held[subscriber.Subscriber]):
     """``speechmq_client.Subscriber`` for threads, with the same settings. A context manager, and
     iterable."""
 
     def __init__(self, urls: str | Sequence[str], **settings: Any) -> None:
-        self._loop = LoopThread(lambda: subscriber.Subscriber(urls, **settings))
-        self._subscriber: subscriber.Subscriber
-
-    def __enter__(self) -> Self:
-        self._subscriber = self._loop.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._loop.close()
+        super().__init__(lambda: subscriber.Subscriber(urls, **settings))
 
     def __iter__(self) -> Iterator[Delivery]:
         return self
 
     def __next__(self) -> Delivery:
         """The next event; never ends by itself."""
-        return Delivery(self._loop.call(self._subscriber.__anext__()), self._loop)
+        return Delivery(self._loop.call(self._held.__anext__()), self._loop)
 
     def receive(self, within: float) -> Delivery | None:
         """The next event, or None when none came within so many seconds."""
@@ -258,7 +252,7 @@ class Subscriber:
         async def receive() -> subscriber.Delivery | None:
             try:
                 async with asyncio.timeout(within):
-                    return await self._subscriber.__anext__()
+                    return await self._held.__anext__()
             except TimeoutError:
                 return None
 

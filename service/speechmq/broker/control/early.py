@@ -99,7 +99,7 @@ class EarlyAudio:
             return
         if self._clock() < self._resting.get(self._names.stream(stream_id), -math.inf):
             await asyncio.sleep(self._hold(message))
-            await self._return(message, self._since(message))
+            await self._return(message, _since(message, self._now()))
             return
         lane = self._lanes.setdefault(stream_id, Lane())
         lane.users += 1
@@ -148,9 +148,11 @@ class EarlyAudio:
 
     async def _put_back(self, message: AmqpMessage, stream_id: str) -> None:
         """At the end of the queue, so that others get their turn; or among the dead letters."""
-        since = self._since(message)
-        # In whole milliseconds, as the header has it: else a message may go round once too often.
-        if round(self._clock() * 1000) - since >= self._wait * 1000:
+        # One reading of the clock, in whole milliseconds as the header has it: a second one would
+        # send half of the messages round once too often.
+        now = self._now()
+        since = _since(message, now)
+        if now - since >= self._wait * 1000:
             # It may have waited behind others only, or with a worker that was dead.
             queue = self._names.stream(stream_id)
             if await self._try(message, queue):
@@ -162,11 +164,9 @@ class EarlyAudio:
             return
         await self._return(message, since)
 
-    def _since(self, message: AmqpMessage) -> int:
-        """When it first came, as far as is known, in milliseconds since 1970."""
-        now, found = round(self._clock() * 1000), message.headers.get(SINCE)
-        # Anybody may write the header, so it cannot make a message stay for longer.
-        return min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
+    def _now(self) -> int:
+        """Milliseconds since 1970."""
+        return round(self._clock() * 1000)
 
     async def _return(self, message: AmqpMessage, since: int) -> None:
         """To the end of the queue."""
@@ -210,6 +210,13 @@ class EarlyAudio:
         await dead_letter(
             await self._side.channel(), self._names.dead, rejected, code=code, reason=reason
         )
+
+
+def _since(message: AmqpMessage, now: int) -> int:
+    """When it first came, as far as is known, in milliseconds since 1970."""
+    found = message.headers.get(SINCE)
+    # Anybody may write the header, so it cannot make a message stay for longer.
+    return min(found, now) if type(found) is int else now - round(SHORTEST_HOLD * 1000)
 
 
 async def _publish(channel: AbstractChannel, message: AmqpMessage, queue: str) -> bool:
